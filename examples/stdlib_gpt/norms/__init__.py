@@ -1,0 +1,1 @@
+"""What keeps activations at one scale. One file each, with a class `Norm(width)`."""

@@ -1,0 +1,60 @@
+"""The words of Headway as values: spaces, trials, budgets, digests, errors. Imports nothing of ours and does no I/O."""
+
+from headway.core.budget import Budget, Spent
+from headway.core.clock import Clock, SystemClock
+from headway.core.digest import canonical_json, digest, digest_bytes
+from headway.core.errors import (
+    DefinitionChanged,
+    ExperimentError,
+    HeadwayError,
+    MissingExtra,
+    NewerSchema,
+    NotFound,
+    NothingToDo,
+    SpaceError,
+    StoreError,
+    StudyBusy,
+    UsageError,
+)
+from headway.core.manifest import FileUse, Manifest
+from headway.core.redact import Redactor
+from headway.core.space import Choice, Config, Float, Int, Parameter, Scalar, Space
+from headway.core.trial import Direction, Limits, Needs, Reason, Role, TrialState, better
+
+__all__ = [
+    "Budget",
+    "Choice",
+    "Clock",
+    "Config",
+    "DefinitionChanged",
+    "Direction",
+    "ExperimentError",
+    "FileUse",
+    "Float",
+    "HeadwayError",
+    "Int",
+    "Limits",
+    "Manifest",
+    "MissingExtra",
+    "Needs",
+    "NewerSchema",
+    "NotFound",
+    "NothingToDo",
+    "Parameter",
+    "Reason",
+    "Redactor",
+    "Role",
+    "Scalar",
+    "Space",
+    "SpaceError",
+    "Spent",
+    "StoreError",
+    "StudyBusy",
+    "SystemClock",
+    "TrialState",
+    "UsageError",
+    "better",
+    "canonical_json",
+    "digest",
+    "digest_bytes",
+]

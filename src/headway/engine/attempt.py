@@ -1,0 +1,134 @@
+"""One attempt as the engine sees it: its process, its run logs, its output, its limits."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from headway.core import Limits, Reason
+from headway.engine import processes
+from headway.engine.backends import Backend, Process
+from headway.engine.outcome import Exit
+from headway.engine.output import OutputSink
+from headway.engine.progress import Follower
+from headway.engine.slots import Lease
+from headway.engine.spec import AttemptSpec
+from headway.engine.work import Assignment
+from headway.store import Point, Signal
+
+__all__ = ["Attempt"]
+
+_USAGE_EVERY_SECONDS = 0.5
+_GRACE_SECONDS = 60.0  # after a stop: the code behind the loop reports
+_PAUSE_SECONDS = 20.0  # after a pause: the next checkpoint
+_PAUSE_SECONDS_WITHOUT_STEPS = 2.0  # it cannot pause, but may be about to end
+
+
+class Attempt:
+    """Follow one attempt; `cause` is set when the engine ends it."""
+
+    def __init__(
+        self,
+        *,
+        assignment: Assignment,
+        spec: AttemptSpec,
+        lease: Lease,
+        process: Process,
+        backend: Backend,
+        sink: OutputSink | None,
+        limits: Limits,
+        many_logs: bool,
+        started: float,
+    ) -> None:
+        self.assignment = assignment
+        self.spec = spec
+        self.lease = lease
+        self.process = process
+        self.sink = sink
+        self.started = started  # seconds since 1970
+        self.follower = Follower(Path(spec.folder), many=many_logs)
+        self.cause: Reason | None = None
+        self.pausing = False
+        self.decided: set[int] = set()
+        self.peak_memory_bytes = 0
+        self.exit: asyncio.Task[Exit] = asyncio.ensure_future(backend.wait(process))
+        self._backend = backend
+        self._limits = limits
+        self._began = time.monotonic()
+        self._sign = self._began
+        self._seen_output = 0
+        self._usage_due = self._began + _USAGE_EVERY_SECONDS
+        self._deadline: float | None = None
+        if sink is not None:
+            asyncio.get_running_loop().add_reader(sink.descriptor, self._pump)
+
+    @property
+    def wall_seconds(self) -> float:
+        """Return how long the attempt has run."""
+        return time.monotonic() - self._began
+
+    def poll(self) -> Sequence[Point]:
+        """Take in what is new and end the attempt where it passes a limit."""
+        points = self.follower.poll()
+        seen = self.sink.seen_bytes if self.sink is not None else 0
+        if points or seen != self._seen_output:
+            self._sign, self._seen_output = time.monotonic(), seen
+        if self.cause is None and (reason := self._over_limit()) is not None:
+            self.end(reason)
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            self._backend.end(self.process)
+        return points
+
+    def end(self, cause: Reason) -> None:
+        """End the attempt at once, for this cause."""
+        self.cause = cause
+        self._backend.end(self.process)
+
+    def stop(self, cause: Reason) -> None:
+        """Let the attempt leave its loop and report, then end it."""
+        self.cause = cause
+        self.follower.signal(Signal.STOP)
+        self._deadline = time.monotonic() + _GRACE_SECONDS
+
+    def pause(self) -> None:
+        """Let the attempt reach its next checkpoint, then end it."""
+        self.pausing = True
+        self.follower.signal(Signal.PAUSE)
+        stepping = self.follower.progress.horizon is not None
+        self._deadline = time.monotonic() + (_PAUSE_SECONDS if stepping else _PAUSE_SECONDS_WITHOUT_STEPS)
+
+    def end_now(self) -> None:
+        """End the attempt at once; it goes on from its last checkpoint when the study is resumed."""
+        self.pausing = True
+        self._backend.end(self.process)
+
+    def close(self) -> None:
+        """Take the last words and close all files."""
+        self.follower.poll()
+        self.follower.close()
+        if self.sink is not None and self.sink.open:
+            asyncio.get_running_loop().remove_reader(self.sink.descriptor)
+            self.sink.close()
+
+    def _pump(self) -> None:
+        assert self.sink is not None
+        if not self.sink.pump():
+            asyncio.get_running_loop().remove_reader(self.sink.descriptor)
+            self.sink.close()
+        elif self.sink.too_much and self.cause is None:
+            self.end(Reason.OUTPUT)
+
+    def _over_limit(self) -> Reason | None:
+        now = time.monotonic()
+        if now - self._began > self._limits.wall_seconds:
+            return Reason.WALL_TIME
+        if now - self._sign > self._limits.idle_seconds:
+            return Reason.NO_PROGRESS
+        if now < self._usage_due:
+            return None
+        self._usage_due = now + _USAGE_EVERY_SECONDS
+        used = processes.usage(self.process.pid)
+        self.peak_memory_bytes = max(self.peak_memory_bytes, used.memory_bytes)
+        if self._limits.memory_bytes and used.memory_bytes > self._limits.memory_bytes:
+            return Reason.MEMORY
+        return Reason.CPU_TIME if used.cpu_seconds > self._limits.cpu_seconds else None

@@ -1,0 +1,74 @@
+"""The contract of a backend. `headway.testing.BackendConformance` tests every point of it."""
+
+import os
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from headway.engine.outcome import Exit
+from headway.engine.spec import AttemptSpec, Origin
+from headway.experiments import Experiment
+
+__all__ = ["Backend", "BackendSetup", "Process", "link_trace"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendSetup:
+    """Say what a backend is to run: the experiment, where workers find it, and where to leave its own files."""
+
+    experiment: Experiment
+    origin: Origin
+    folder: Path
+    threads: int
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """Name a running attempt: its process by pid and start time, and the read end of the pipe that it prints into.
+
+    `output` is None where what it prints goes straight to the engine's own streams.
+    """
+
+    attempt: int
+    pid: int
+    started: float
+    output: int | None
+
+
+class Backend(ABC):
+    """Run attempts. All methods are called from the engine's event loop."""
+
+    name: str
+    stops_early: bool = True  # whether trials can wait at rungs for a decision
+
+    @abstractmethod
+    async def open(self, note: Callable[[str], None]) -> None:
+        """Get ready to run; tell through `note` what a person should know. Raise when the experiment cannot load."""
+
+    @abstractmethod
+    async def start(self, spec: AttemptSpec) -> Process:
+        """Start an attempt. What it uses is traced into `trace` in its folder, what it shares into `template.trace`."""
+
+    @abstractmethod
+    async def wait(self, process: Process) -> Exit:
+        """Return how an attempt ended, once it and all that it started are gone."""
+
+    @abstractmethod
+    def end(self, process: Process) -> None:
+        """End an attempt and all that it started, at once. `wait` returns soon after."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End everything and free what is held."""
+
+
+def link_trace(shared: Path, spec: AttemptSpec) -> None:
+    """Leave the trace of what an attempt shares with others in its own folder, where it outlives the engine."""
+    target = Path(spec.folder) / "template.trace"
+    try:
+        os.link(shared, target)
+    except OSError:
+        shutil.copyfile(shared, target)

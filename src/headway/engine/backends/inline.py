@@ -1,0 +1,65 @@
+"""Run each attempt in the engine's own process, one after the other: for debuggers and `print`.
+
+Limits cannot end it, its output goes straight to the terminal, and early stopping does not apply.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from headway.core import Clock, SystemClock
+from headway.engine import processes
+from headway.engine.backends.base import Backend, BackendSetup, Process, link_trace
+from headway.engine.outcome import Exit
+from headway.engine.spec import AttemptSpec
+from headway.engine.worker import perform
+from headway.experiments import trace
+
+__all__ = ["InlineBackend"]
+
+
+class InlineBackend(Backend):
+    """Run attempts here and now."""
+
+    name = "inline"
+    stops_early = False
+
+    def __init__(self, setup: BackendSetup, clock: Clock | None = None) -> None:
+        self._setup = setup
+        self._clock = clock or SystemClock()
+        self._trace = setup.folder / "inline.trace"
+        self._shared: Any = None
+        self._exits: dict[int, Exit] = {}
+
+    async def open(self, note: Callable[[str], None]) -> None:
+        """Run `setup()`."""
+        self._setup.folder.mkdir(parents=True, exist_ok=True)
+        trace.start(str(self._trace), self._setup.ignore)
+        if not self._setup.experiment.opaque:
+            self._shared = self._setup.experiment.prepare()
+
+    async def start(self, spec: AttemptSpec) -> Process:
+        """Run the attempt to its end."""
+        link_trace(self._trace, spec)
+        trace.start(str(Path(spec.folder) / "trace"), spec.ignore)
+        before, cpu = os.getcwd(), time.process_time()
+        try:
+            os.chdir(self._setup.origin.folder)
+            code = perform(self._setup.experiment, spec, self._shared)
+        finally:
+            os.chdir(before)
+        self._exits[spec.attempt] = Exit(code=code, cpu_seconds=time.process_time() - cpu)
+        started = processes.start_time(os.getpid()) or 0.0
+        return Process(attempt=spec.attempt, pid=os.getpid(), started=started, output=None)
+
+    async def wait(self, process: Process) -> Exit:
+        """Return how the attempt ended."""
+        return self._exits.pop(process.attempt)
+
+    def end(self, process: Process) -> None:
+        """Do nothing: it has ended already."""
+
+    async def close(self) -> None:
+        """Hold nothing."""

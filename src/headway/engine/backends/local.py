@@ -1,0 +1,214 @@
+"""Run attempts as forks of a warm template process (or as fresh interpreters under its supervision)."""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from headway.core import ExperimentError, HeadwayError
+from headway.engine import processes
+from headway.engine.backends.base import Backend, BackendSetup, Process, link_trace
+from headway.engine.outcome import Exit
+from headway.engine.spec import AttemptSpec
+from headway.engine.worker import set_thread_variables
+
+__all__ = ["LocalBackend"]
+
+
+class LocalBackend(Backend):
+    """Keep one template and fork a worker from it for each attempt; start it anew when the project's files changed."""
+
+    def __init__(self, setup: BackendSetup, mode: str = "fork") -> None:
+        self.name = mode if mode == "spawn" else "local"
+        self._setup = setup
+        self._mode = mode
+        self._template: _TemplateLink | None = None
+        self._generation = 0
+        self._old: list[_TemplateLink] = []
+        self._note: Callable[[str], None] = lambda _: None
+
+    async def open(self, note: Callable[[str], None]) -> None:
+        """Start the template and wait until it has imported and set up."""
+        self._note = note
+        self._setup.folder.mkdir(parents=True, exist_ok=True)
+        self._template = await self._new_template()
+
+    async def start(self, spec: AttemptSpec) -> Process:
+        """Fork a worker. A template whose files changed gives way to a new one first; its trials run on."""
+        for _ in range(10):
+            assert self._template is not None
+            template = self._template
+            process = await template.fork(spec)
+            if process is not None:
+                if template.trace.exists():
+                    link_trace(template.trace, spec)
+                return process
+            if self._template is template:
+                self._note("The project's files changed: importing them anew for the next trials.")
+                self._old.append(template)
+                self._template = await self._new_template()
+        raise HeadwayError("The project's files change faster than they can be imported. Run again when they rest.")
+
+    async def wait(self, process: Process) -> Exit:
+        """Wait for the template's word that the worker and its descendants are gone."""
+        for template in (*self._old, self._template):
+            if template is not None and process.attempt in template.exits:
+                exit_ = await template.exits[process.attempt]
+                del template.exits[process.attempt]
+                return exit_
+        return Exit(lost=True)
+
+    def end(self, process: Process) -> None:
+        """Have the template end the worker's whole tree."""
+        for template in (*self._old, self._template):
+            if template is not None and process.attempt in template.exits:
+                template.say({"end": process.attempt})
+
+    async def close(self) -> None:
+        """End all templates; they end their trials."""
+        for template in (*self._old, self._template):
+            if template is not None:
+                await template.close()
+        self._old.clear()
+        self._template = None
+
+    async def _new_template(self) -> "_TemplateLink":
+        self._generation += 1
+        link = _TemplateLink(self._setup, self._mode, self._generation)
+        ready = await link.open()
+        if "broken" in ready:
+            raise ExperimentError(f"The experiment cannot be loaded: {ready['broken']}\n{ready.get('traceback', '')}".rstrip())
+        if ready["note"]:
+            self._note(ready["note"])
+        return link
+
+
+class _TemplateLink:
+    def __init__(self, setup: BackendSetup, mode: str, generation: int) -> None:
+        self.trace = setup.folder / f"template-{generation}.trace"
+        self.trace.unlink(missing_ok=True)
+        self.exits: dict[int, asyncio.Future[Exit]] = {}
+        self._setup = setup
+        self._mode = mode
+        self._log = setup.folder / f"template-{generation}.log"
+        self._begun: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._ready: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._received = b""
+        self._channel, self._theirs = socket.socketpair()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def open(self) -> dict[str, Any]:
+        environment = dict(os.environ)
+        # One thread while it is shared: a parent that once ran a multi-threaded operation makes its children hang.
+        set_thread_variables(environment, 1 if self._mode == "fork" else self._setup.threads)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "headway.engine.template"],
+                stdin=self._theirs,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=self._setup.origin.folder,
+                start_new_session=True,
+            )
+        self._theirs.close()
+        self._channel.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._channel, self._hear)
+        self.say(
+            {
+                "origin": self._setup.origin.to_json(),
+                "trace": str(self.trace),
+                "ignore": list(self._setup.ignore),
+                "mode": self._mode,
+            }
+        )
+        return await self._ready
+
+    async def fork(self, spec: AttemptSpec) -> Process | None:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[dict[str, Any]] = loop.create_future()
+        self._begun[spec.attempt] = answer
+        self.exits[spec.attempt] = loop.create_future()
+        read, write = os.pipe()
+        try:
+            self._channel.setblocking(True)
+            socket.send_fds(self._channel, [json.dumps({"fork": spec.to_json()}).encode() + b"\n"], [write])
+        except OSError:
+            answer.set_result({"dead": True})
+        finally:
+            self._channel.setblocking(False)
+            os.close(write)
+        message = await answer
+        if "pid" not in message:
+            os.close(read)
+            del self.exits[spec.attempt]
+            return None
+        return Process(attempt=spec.attempt, pid=message["pid"], started=message["started"] or 0.0, output=read)
+
+    def say(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            self._channel.setblocking(True)
+            self._channel.sendall(json.dumps(message).encode() + b"\n")
+        self._channel.setblocking(False)
+
+    async def close(self) -> None:
+        self.say({"quit": True})
+        loop = asyncio.get_running_loop()
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await loop.run_in_executor(None, lambda: self._process and self._process.wait(10))
+        if self._process.poll() is None:
+            processes.end_tree(self._process.pid)
+            self._process.wait()
+        self._over()
+
+    def _hear(self) -> None:
+        try:
+            data = self._channel.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._over()
+            return
+        self._received += data
+        *lines, self._received = self._received.split(b"\n")
+        for line in lines:
+            self._take(json.loads(line))
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "gone" in message:
+            exit_ = Exit(
+                code=message["code"],
+                signal=message["signal"],
+                cpu_seconds=message["cpu"],
+                peak_memory_bytes=message["peak"],
+            )
+            _settle(self.exits.get(message["gone"]), exit_)
+        elif "begun" in message or "stale" in message:
+            _settle(self._begun.pop(message.get("begun", message.get("stale")), None), message)
+        else:
+            _settle(self._ready, message)
+
+    def _over(self) -> None:
+        """Settle all that waits: the template is gone."""
+        with contextlib.suppress(ValueError, OSError):
+            asyncio.get_running_loop().remove_reader(self._channel)
+        self._channel.close()
+        tail = self._log.read_text(errors="replace")[-2000:] if self._log.exists() else ""
+        _settle(self._ready, {"broken": "its process ended while it was importing", "traceback": tail})
+        for waiting in self._begun.values():
+            _settle(waiting, {"dead": True})
+        for exit_ in self.exits.values():
+            _settle(exit_, Exit(lost=True))
+
+
+def _settle(future: "asyncio.Future[Any] | None", result: Any) -> None:
+    if future is not None and not future.done():
+        future.set_result(result)

@@ -1,0 +1,68 @@
+"""What a worker's process does to itself before it runs anything: its own group, limits, a death tied to its parent's."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+from headway.engine.spec import AttemptSpec
+
+__all__ = ["become_reaper", "die_with_parent", "limit", "own_group"]
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def own_group() -> None:
+    """Lead a session and process group of one's own, so that it can be ended as one."""
+    with contextlib.suppress(OSError):
+        os.setsid()
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent dies (Linux)."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def become_reaper() -> None:
+    """Inherit orphaned descendants, so that even one that left its session is found and ended (Linux)."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def limit(spec: AttemptSpec) -> None:
+    """Set the limits that the kernel enforces: the data segment of each process, its CPU time, no core dumps."""
+    try:
+        import resource
+    except ImportError:  # Windows: the engine watches what it can
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if spec.memory_bytes:
+        _lower(resource.RLIMIT_DATA, _data_bytes() + spec.memory_bytes)
+    if spec.cpu_seconds:
+        _lower(resource.RLIMIT_CPU, int(spec.cpu_seconds) + 1)
+
+
+def _lower(kind: int, value: int) -> None:
+    import resource
+
+    _, hard = resource.getrlimit(kind)
+    if hard == resource.RLIM_INFINITY or value < hard:
+        resource.setrlimit(kind, (value, value + 5 if kind == resource.RLIMIT_CPU else value))
+
+
+def _data_bytes() -> int:
+    """Return what the process already holds: a fork begins with its template's memory."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)

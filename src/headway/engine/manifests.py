@@ -1,0 +1,211 @@
+"""Build a trial's manifest from what its file trace saw, keep a snapshot of the files, and compare it with today's tree."""
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from headway.core import FileUse, Manifest, Redactor
+from headway.engine.sources import digest_module
+from headway.experiments import trace
+from headway.store import Store, digest_file
+
+__all__ = ["Library", "NATIVE_READERS", "Use", "observed"]
+
+# These read files with their own code, which Python's audit hooks do not see.
+NATIVE_READERS = frozenset({"polars", "pyarrow", "safetensors", "h5py", "duckdb", "zarr", "cv2", "netCDF4"})
+
+_LARGEST_SNAPSHOT = 20 * 1024 * 1024  # bytes; larger files are known by digest alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """Hold what was observed of one attempt: files, packages, and what could not be looked into."""
+
+    modules: frozenset[Path]
+    files: frozenset[Path]
+    packages: frozenset[tuple[str, str]]
+    opaque: frozenset[str]
+    traced: bool
+
+
+def observed(traces: Iterable[Path]) -> Use:
+    """Read the traces of an attempt: its template's and its own."""
+    modules: set[Path] = set()
+    files: set[Path] = set()
+    written: set[Path] = set()
+    packages: set[tuple[str, str]] = set()
+    opaque: set[str] = set()
+    traced = False
+    for path in traces:
+        for kind, rest in trace.read(str(path)):
+            match kind:
+                case "m":
+                    modules.add(Path(rest))
+                case "f":
+                    files.add(Path(rest))
+                case "w":
+                    written.add(Path(rest))
+                case "s":
+                    site, _, name = rest.partition("\t")
+                    packages.add((site, name))
+                case "x":
+                    opaque.add(rest)
+                case _:
+                    traced = True
+    return Use(
+        modules=frozenset(modules),
+        files=frozenset(path for path in files - modules - written if path.is_file()),
+        packages=frozenset(packages),
+        opaque=frozenset(opaque),
+        traced=traced,
+    )
+
+
+class Library:
+    """Know a project's files and packages: make manifests of what trials used, and tell what changed since."""
+
+    def __init__(self, store: Store, root: Path, redactor: Redactor) -> None:
+        self._store = store
+        self._root = root
+        self._redactor = redactor
+        self._owners: dict[str, dict[str, tuple[str, str]]] = {}
+        self._versions: dict[str, dict[str, str]] = {}
+
+    def manifest(self, use: Use, *, inputs: Sequence[str], began: float, threads: int, device: str) -> Manifest:
+        """Make the manifest of an attempt that began at `began` (seconds since 1970), and store its files."""
+        problems = self._problems(use, inputs)
+        uses: list[FileUse] = []
+        for path in sorted(use.modules):
+            uses += self._file(path, "module", began, problems)
+        for path in sorted(use.files):
+            uses += self._file(path, "file", began, problems)
+        for path in _input_files(inputs):
+            if path not in use.files:
+                uses += self._file(path, "input", began, problems)
+        return Manifest(
+            files=tuple(uses),
+            packages=self._packages(use),
+            sites=tuple(sorted({site for site, _ in use.packages})),
+            python=sys.version.split()[0],
+            platform=f"{platform.system()} {platform.machine()}",
+            device=device,
+            threads=threads,
+            not_reusable="; ".join(problems) or None,
+        )
+
+    def changed(self, manifest: Manifest, *, threads: int, device: str) -> str | None:
+        """Say what differs today from what a trial used, or return None: then its result still counts."""
+        if manifest.not_reusable is not None:
+            return manifest.not_reusable
+        here = (sys.version.split()[0], f"{platform.system()} {platform.machine()}", device, threads)
+        there = (manifest.python, manifest.platform, manifest.device, manifest.threads)
+        for name, now, then in zip(("Python", "platform", "device", "threads"), here, there, strict=True):
+            if now != then:
+                return f"{name} is {now} and was {then}"
+        for use in manifest.files:
+            if self._digest(self._root / use.path, use.kind) != use.digest:
+                return f"{use.path} changed"
+        installed: dict[str, str] = {}
+        for site in manifest.sites:
+            installed |= self._installed(site)
+        for name, version in manifest.packages.items():
+            if installed.get(name) != version:
+                return f"the package {name} is {installed.get(name, 'gone')} and was {version}"
+        return None
+
+    def _problems(self, use: Use, inputs: Sequence[str]) -> list[str]:
+        if inputs:
+            return []
+        if not use.traced:
+            return ["its command runs no Python that could be watched, and declares no inputs"]
+        native = sorted(name for _, name in use.packages if name in NATIVE_READERS)
+        unseen = [*native, *sorted(use.opaque)]
+        if unseen:
+            return [f"it uses {', '.join(unseen)}, which read files unseen; declare them with run.input(path)"]
+        return []
+
+    def _file(self, path: Path, kind: str, began: float, problems: list[str]) -> list[FileUse]:
+        found = self._digest(path, kind)
+        if found is None:
+            problems.append(f"{path.name} was gone when the trial ended")
+            return []
+        status = path.stat()
+        if status.st_mtime > began:
+            problems.append(f"{self._shown(path)} changed while the trial ran")
+        stored, redacted = False, False
+        if self._inside(path) and status.st_size <= _LARGEST_SNAPSHOT:
+            stored, redacted = True, self._keep(path, found)
+        return [
+            FileUse(
+                path=self._shown(path),
+                digest=found,
+                kind=kind,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+                size_bytes=status.st_size,
+                stored=stored,
+                redacted=redacted,
+            )
+        ]
+
+    def _keep(self, path: Path, found: str) -> bool:
+        """Store a file's bytes without secrets; tell whether any were taken out."""
+        data = path.read_bytes()
+        try:
+            clean = self._redactor.text(data.decode()).encode()
+        except UnicodeDecodeError:
+            clean = data
+        self._store.artifacts.put_bytes_as(found, clean)
+        return clean != data
+
+    def _digest(self, path: Path, kind: str) -> str | None:
+        if kind == "module":
+            return self._store.digests.of(path, digest_module, "module:")
+        return self._store.digests.of(path, digest_file)
+
+    def _inside(self, path: Path) -> bool:
+        return path.is_relative_to(self._root)
+
+    def _shown(self, path: Path) -> str:
+        return os.path.relpath(path, self._root) if self._inside(path) else str(path)
+
+    def _packages(self, use: Use) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for site, name in use.packages:
+            owner = self._owners_in(site).get(name)
+            if owner is not None:
+                found[owner[0]] = owner[1]
+        return dict(sorted(found.items()))
+
+    def _owners_in(self, site: str) -> dict[str, tuple[str, str]]:
+        """Map the importable names in a site folder to their distribution and its version."""
+        if site not in self._owners:
+            owners: dict[str, tuple[str, str]] = {}
+            for distribution in metadata.distributions(path=[site]):
+                owner = (_normal(distribution.name), distribution.version)
+                for file in distribution.files or []:
+                    owners[file.parts[0].split(".", 1)[0]] = owner
+            self._owners[site] = owners
+        return self._owners[site]
+
+    def _installed(self, site: str) -> dict[str, str]:
+        if site not in self._versions:
+            found = (item.name.removesuffix(".dist-info").rpartition("-") for item in Path(site).glob("*.dist-info"))
+            self._versions[site] = {_normal(name): version for name, _, version in found}
+        return self._versions[site]
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()  # PEP 503
+
+
+def _input_files(inputs: Sequence[str]) -> list[Path]:
+    files: list[Path] = []
+    for item in inputs:
+        path = Path(item)
+        files += sorted(sub for sub in path.rglob("*") if sub.is_file()) if path.is_dir() else [path]
+    return files
+

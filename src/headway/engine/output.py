@@ -1,0 +1,74 @@
+"""What a trial prints: read from a pipe, freed of secrets, kept up to a limit."""
+
+import os
+from pathlib import Path
+
+from headway.core import Redactor
+
+__all__ = ["OutputSink"]
+
+_PIECE = 256 * 1024
+_LONGEST_LINE = 64 * 1024
+
+
+class OutputSink:
+    """Move what comes out of a pipe into `output.log`. Redaction works on whole lines."""
+
+    def __init__(self, descriptor: int, path: Path, redactor: Redactor, limit_bytes: int) -> None:
+        os.set_blocking(descriptor, False)
+        self.descriptor = descriptor
+        self.seen_bytes = 0
+        self.open = True
+        self._file = path.open("a", encoding="utf-8", errors="replace")
+        self._redactor = redactor
+        self._limit = limit_bytes
+        self._rest = b""
+
+    @property
+    def too_much(self) -> bool:
+        """Tell whether the trial printed more than it may."""
+        return self.seen_bytes > self._limit
+
+    def pump(self) -> bool:
+        """Take what is there now; return whether more may come."""
+        if not self.open:
+            return False
+        try:
+            data = os.read(self.descriptor, _PIECE)
+        except BlockingIOError:
+            return True
+        except OSError:
+            data = b""
+        if not data:
+            self._write(self._rest)
+            self._rest = b""
+            return False
+        self.seen_bytes += len(data)
+        if not self.too_much:
+            whole, cut, rest = (self._rest + data).rpartition(b"\n")
+            self._write(whole + cut)
+            self._rest = rest
+            if len(rest) > _LONGEST_LINE:
+                self._write(rest)
+                self._rest = b""
+        return True
+
+    def close(self) -> None:
+        """Take the rest and close both ends."""
+        if self.open:
+            while self.pump() and self._more():
+                pass
+            self._write(self._rest)
+            self.open = False
+            os.close(self.descriptor)
+            self._file.close()
+
+    def _more(self) -> bool:
+        import select
+
+        return not self.too_much and bool(select.select([self.descriptor], [], [], 0)[0])
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            self._file.write(self._redactor.text(data.decode(errors="replace")))
+            self._file.flush()

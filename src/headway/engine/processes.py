@@ -1,0 +1,101 @@
+"""Processes as the kernel shows them: start times, descendants, memory, and ending a whole tree.
+
+Linux reads /proc. Elsewhere `ps` answers what it can, and what it cannot is left to the limits that the system enforces.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Usage", "alive", "children", "descendants", "end_tree", "start_time", "usage"]
+
+_PROC = Path("/proc")
+_LINUX = sys.platform == "linux"
+_TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Hold what a process tree uses now: resident memory in bytes, CPU time in seconds since each began."""
+
+    memory_bytes: int
+    cpu_seconds: float
+
+
+def start_time(pid: int) -> float | None:
+    """Return when a process began, in a unit that is stable for it; None where there is no such process.
+
+    Together with the pid it names a process for ever: pids are used again.
+    """
+    if _LINUX:
+        fields = _stat(pid)
+        return None if fields is None else float(fields[19])
+    answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    text = answer.stdout.strip()
+    return time.mktime(time.strptime(text, "%a %b %d %H:%M:%S %Y")) if text else None
+
+
+def alive(pid: int, started: float) -> bool:
+    """Tell whether the process that began at `started` still runs under that pid. A zombie does not run."""
+    if _LINUX:
+        fields = _stat(pid)
+        return fields is not None and float(fields[19]) == started and fields[0] != "Z"
+    return start_time(pid) == started
+
+
+def children(pid: int) -> list[int]:
+    """Return the direct children of a process."""
+    found: list[int] = []
+    for task in (_PROC / str(pid) / "task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return all that came from a process, without itself."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        new = children(waiting.pop())
+        found += new
+        waiting += new
+    return found
+
+
+def usage(pid: int) -> Usage:
+    """Return what a process and all its descendants use."""
+    memory, ticks = 0, 0
+    for member in (pid, *descendants(pid)):
+        fields = _stat(member)
+        if fields is not None:
+            memory += int(fields[21]) * _PAGE
+            ticks += int(fields[11]) + int(fields[12])
+            if member == pid:
+                ticks += int(fields[13]) + int(fields[14])  # children that it has waited for
+    return Usage(memory, ticks / _TICK)
+
+
+def end_tree(pid: int) -> None:
+    """End a process, its group and all its descendants, at once."""
+    members = [pid, *descendants(pid)]
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
+    for member in members:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(member, signal.SIGKILL)
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        text = (_PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return None
+    return text[text.rindex(")") + 2 :].split()

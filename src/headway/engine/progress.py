@@ -1,0 +1,134 @@
+"""Follow an attempt through its run logs: its points, and what it says about itself."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from headway.store import Mark, Point, RunLogReader, Signal
+
+__all__ = ["Follower", "Progress"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """Hold what an attempt has said so far."""
+
+    points: list[Point] = field(default_factory=list[Point])
+    last: dict[str, float] = field(default_factory=dict[str, float])
+    step: int | None = None
+    horizon: int | None = None
+    reported: dict[str, float] = field(default_factory=dict[str, float])
+    failure: dict[str, Any] | None = None
+    ended: bool = False
+    paused: bool = False
+    left: bool = False
+    checkpoint: int | None = None
+    inputs: list[str] = field(default_factory=list[str])
+    artifacts: dict[str, str] = field(default_factory=dict[str, str])
+
+    def take(self, item: Point | Mark) -> None:
+        """Take in one point or mark."""
+        if isinstance(item, Point):
+            self.points.append(item)
+            self.last[item.metric] = item.value
+            self.step = max(self.step or 0, item.step)
+            return
+        data = item.data
+        match item.kind:
+            case "report":
+                self.reported.update(data["values"])
+            case "horizon":
+                self.horizon = data["steps"]
+            case "steps":
+                self.step = data["done"]
+            case "checkpoint":
+                self.checkpoint = data["step"]
+            case "input":
+                self.inputs.append(data["path"])
+            case "artifact":
+                self.artifacts[data["name"]] = data["path"]
+            case "failed":
+                self.failure = data
+            case "ended":
+                self.ended = True
+            case "paused":
+                self.paused = True
+            case "exited":
+                self.left = True
+            case _:
+                pass
+
+    def objective(self, metric: str) -> float | None:
+        """Return the objective: the last report of the metric, else of the one unnamed value, else the last logged."""
+        for values, name in ((self.reported, metric), (self.reported, ""), (self.last, metric)):
+            if name in values:
+                return values[name]
+        return None
+
+    def value_at(self, metric: str, step: int) -> float | None:
+        """Return the last value of a metric that was logged within the first `step` steps."""
+        values = [point.value for point in self.points if point.metric == metric and point.step <= step]
+        return values[-1] if values else None
+
+    @property
+    def finite_metrics(self) -> dict[str, float]:
+        """Return the last finite value of each metric."""
+        values = {**self.last, **{name: value for name, value in self.reported.items() if name}}
+        return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+class Follower:
+    """Read the run logs in an attempt's folder as they grow, and speak back through their headers."""
+
+    def __init__(self, folder: Path, *, many: bool = False) -> None:
+        self.progress = Progress()
+        self._folder = folder
+        self._many = many  # a command's script, or its ranks, may write logs beside the worker's
+        self._readers: dict[str, RunLogReader] = {}
+        self._granted: int | None = None
+        self._signal = Signal.NONE
+
+    def poll(self) -> list[Point]:
+        """Take in what is new and return the new points."""
+        if self._many or not self._readers:
+            self._find()
+        new: list[Point] = []
+        for reader in self._readers.values():
+            for item in reader.read():
+                self.progress.take(item)
+                if isinstance(item, Point):
+                    new.append(item)
+        return new
+
+    @property
+    def waiting_at(self) -> int:
+        """Return after how many steps the trial waits for a decision; 0 when it does not."""
+        return max((reader.waiting for reader in self._readers.values()), default=0)
+
+    def grant(self, steps: int) -> None:
+        """Let the trial go on up to `steps` steps."""
+        self._granted = steps
+        for reader in self._readers.values():
+            reader.grant(steps)
+
+    def signal(self, signal: Signal) -> None:
+        """Tell the trial to stop or to pause."""
+        self._signal = signal
+        for reader in self._readers.values():
+            reader.signal(signal)
+
+    def close(self) -> None:
+        """Close the logs."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+
+    def _find(self) -> None:
+        for path in sorted(self._folder.glob("*.runlog")):
+            if path.name not in self._readers and path.stat().st_size > 0:
+                reader = self._readers[path.name] = RunLogReader(path)
+                if self._granted is not None:
+                    reader.grant(self._granted)
+                if self._signal:
+                    reader.signal(self._signal)

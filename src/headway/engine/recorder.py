@@ -1,0 +1,154 @@
+"""Write what attempts came to: one transaction an attempt, the same for one that ended now and one that a dead engine left."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from headway.core import FileUse, Limits, Manifest, Reason, TrialState
+from headway.engine import processes
+from headway.engine.manifests import Library, observed
+from headway.engine.outcome import Exit, Outcome, judge
+from headway.engine.progress import Follower, Progress
+from headway.store import AttemptRecord, Store, StudyRecord, TrialRecord
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """Turn ended attempts into records of one study."""
+
+    def __init__(
+        self, store: Store, study: StudyRecord, library: Library, limits: Limits, *, threads: int, device: str
+    ) -> None:
+        self._store = store
+        self._study = study
+        self._library = library
+        self._limits = limits
+        self._threads = threads
+        self._device = device
+
+    def record(
+        self,
+        trial: TrialRecord,
+        attempt: int,
+        folder: Path,
+        progress: Progress,
+        ended: Exit,
+        cause: Reason | None,
+        *,
+        began: float,
+        wall_seconds: float,
+    ) -> TrialRecord:
+        """Write an ended attempt; return its trial as it stands now."""
+        outcome = judge(progress, ended, cause, self._study.metric, self._limits)
+        outcome = self._second_chance(trial, outcome)
+        manifest = self._manifest(trial, folder, progress, began)
+        artifacts = {name: self._store.artifacts.put_file(Path(path)) for name, path in progress.artifacts.items()}
+        with self._store.database.write():
+            self._store.curves.fold(trial.id, attempt, progress.points)
+            self._store.trials.end_attempt(
+                attempt,
+                _summary(outcome, ended),
+                wall_seconds=wall_seconds,
+                cpu_seconds=ended.cpu_seconds,
+                peak_memory_bytes=ended.peak_memory_bytes,
+            )
+            for name, (digest, size) in artifacts.items():
+                self._store.trials.add_artifact(trial.id, name, digest, size)
+            self._store.trials.end(
+                trial.id,
+                outcome.state,
+                reason=outcome.reason,
+                message=outcome.message,
+                fingerprint=outcome.fingerprint,
+                value=outcome.value,
+                metrics=progress.finite_metrics,
+                step=progress.step,
+                horizon=progress.horizon,
+                manifest=self._store.trials.add_manifest(manifest),
+            )
+            if progress.failure is not None:
+                self._store.events.add(
+                    "failed", study=self._study.id, trial=trial.id, traceback=progress.failure["traceback"]
+                )
+        self._tidy(trial.id, folder, outcome)
+        return self._store.trials.get(trial.id)
+
+    def recover(self, note: Callable[[str], None]) -> int:
+        """Record the attempts that a dead engine left open; end those of their processes that still live."""
+        left = self._store.trials.open_attempts(self._study.id)
+        for attempt in left:
+            self._recover(attempt)
+        if left:
+            plural = "trial was" if len(left) == 1 else "trials were"
+            note(f"{len(left)} {plural} running when the last engine ended; they go on from their checkpoints.")
+        return len(left)
+
+    def _recover(self, attempt: AttemptRecord) -> None:
+        if attempt.pid is not None and attempt.pid_started is not None:
+            if processes.alive(attempt.pid, attempt.pid_started):
+                processes.end_tree(attempt.pid)
+        folder = self._store.folder / attempt.directory
+        follower = Follower(folder, many=True)
+        follower.poll()
+        follower.close()
+        trial = self._store.trials.get(attempt.trial)
+        seconds = max((point.seconds for point in follower.progress.points), default=0.0)
+        finished = follower.progress.ended or follower.progress.failure is not None
+        self.record(
+            trial,
+            attempt.id,
+            folder,
+            follower.progress,
+            Exit(code=0) if finished else Exit(lost=True),
+            None,
+            began=attempt.started,
+            wall_seconds=seconds,
+        )
+
+    def _second_chance(self, trial: TrialRecord, outcome: Outcome) -> Outcome:
+        """Queue a trial again that a signal ended: once, for a second time is no accident."""
+        if outcome.reason != Reason.SIGNAL:
+            return outcome
+        before = [item.outcome for item in self._store.trials.attempts(trial.id)]
+        return outcome if "signal" in before else Outcome(state=TrialState.QUEUED, reason=Reason.SIGNAL, message=outcome.message)
+
+    def _manifest(self, trial: TrialRecord, folder: Path, progress: Progress, began: float) -> Manifest:
+        use = observed([folder / "template.trace", folder / "trace"])
+        new = self._library.manifest(
+            use, inputs=progress.inputs, began=began, threads=self._threads, device=self._device
+        )
+        if trial.manifest is None or trial.step is None:
+            return new
+        return _joined(self._store.trials.manifest(trial.manifest), new)
+
+    def _tidy(self, trial: int, folder: Path, outcome: Outcome) -> None:
+        for log in folder.glob("*.runlog"):
+            log.unlink(missing_ok=True)
+        for name in ("trace", "template.trace"):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / "artifacts", ignore_errors=True)
+        if outcome.state in (TrialState.COMPLETE, TrialState.FAILED):
+            shutil.rmtree(self._store.checkpoint_folder(trial), ignore_errors=True)
+
+
+def _joined(old: Manifest, new: Manifest) -> Manifest:
+    """Return what a trial in several attempts used: the files of all of them."""
+    from dataclasses import replace
+
+    files: dict[str, FileUse] = {use.path: use for use in (*old.files, *new.files)}
+    return replace(
+        new,
+        files=tuple(files[path] for path in sorted(files)),
+        packages={**old.packages, **new.packages},
+        sites=tuple(sorted({*old.sites, *new.sites})),
+        not_reusable=old.not_reusable or new.not_reusable,
+    )
+
+
+def _summary(outcome: Outcome, ended: Exit) -> str:
+    if outcome.reason == Reason.SIGNAL:
+        return "signal"
+    if outcome.state == TrialState.PAUSED:
+        return "lost" if ended.lost else "paused"
+    return str(outcome.reason or outcome.state)

@@ -1,0 +1,63 @@
+"""Answer a trial from the record where its manifest still holds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from headway.core import Limits, Reason, TrialState
+from headway.engine.manifests import Library
+from headway.store import Store, StudyRecord, TrialRecord
+
+__all__ = ["Reuse"]
+
+_BY_LIMIT = (Reason.WALL_TIME, Reason.CPU_TIME, Reason.MEMORY, Reason.OUTPUT, Reason.NO_PROGRESS)
+
+
+class Reuse:
+    """Find the trial that answers for a candidate and a seed, or the unfinished one to go on with."""
+
+    def __init__(
+        self, store: Store, study: StudyRecord, library: Library, limits: Limits, *, threads: int, device: str
+    ) -> None:
+        self._store = store
+        self._study = study
+        self._library = library
+        self._limits = limits.to_json()
+        self._threads = threads
+        self._device = device
+        self._verdicts: dict[str, str | None] = {}
+
+    def refresh(self) -> None:
+        """Forget what was compared: files may have changed since."""
+        self._verdicts.clear()
+
+    def finished(self, candidate: str, seed: int, placed: Mapping[int, Any]) -> TrialRecord | None:
+        """Return the newest trial that ended and still counts. `placed` are the trials that are this study's own."""
+        for trial in self._store.trials.same(candidate, seed):
+            if trial.state.ended and self._counts(trial, own=trial.id in placed) and self.changed(trial) is None:
+                return trial
+        return None
+
+    def unfinished(self, candidate: str, seed: int, placed: Mapping[int, Any]) -> TrialRecord | None:
+        """Return this study's own trial that was paused or left."""
+        for trial in self._store.trials.same(candidate, seed):
+            if not trial.state.ended and trial.id in placed:
+                return trial
+        return None
+
+    def changed(self, trial: TrialRecord) -> str | None:
+        """Say what changed since the trial ran, or return None."""
+        if trial.manifest is None:
+            return "it has no manifest"
+        if trial.manifest not in self._verdicts:
+            manifest = self._store.trials.manifest(trial.manifest)
+            self._verdicts[trial.manifest] = self._library.changed(
+                manifest, threads=self._threads, device=self._device
+            )
+        return self._verdicts[trial.manifest]
+
+    def _counts(self, trial: TrialRecord, *, own: bool) -> bool:
+        if trial.state == TrialState.STOPPED:
+            return own and trial.reason == Reason.SCHEDULER
+        if trial.reason in (Reason.LOST, Reason.USER, Reason.SIGNAL):
+            return own
+        return trial.reason not in _BY_LIMIT or trial.record.get("limits") == self._limits

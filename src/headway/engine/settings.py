@@ -1,0 +1,31 @@
+"""How an engine runs: what may differ from one session to the next without changing what a study finds out."""
+
+from dataclasses import dataclass, replace
+
+from headway.core import Limits
+
+__all__ = ["EngineSettings", "with_default_memory"]
+
+_MEMORY_SHARE = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """Set the number of workers (None: as many as fit), the backend, and how much disk checkpoints may take (bytes)."""
+
+    workers: int | None = None
+    backend: str = "local"
+    checkpoint_bytes: int = 20 * 1024**3
+
+
+def with_default_memory(limits: Limits) -> Limits:
+    """Fill in the memory limit where none was given: nine tenths of the machine's memory."""
+    if limits.memory_bytes:
+        return limits
+    import os
+
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return limits
+    return replace(limits, memory_bytes=int(total * _MEMORY_SHARE))

@@ -1,0 +1,76 @@
+"""Cores and GPUs as slots: a trial takes what it needs, or waits."""
+
+import os
+from dataclasses import dataclass
+
+from headway.core import Needs, UsageError
+
+__all__ = ["Lease", "Slots", "available_cores", "available_gpus"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Hold what one trial occupies."""
+
+    cores: int
+    gpus: tuple[int, ...]
+
+
+class Slots:
+    """Hand out cores and GPUs to at most `workers` trials at a time."""
+
+    def __init__(self, needs: Needs, *, workers: int | None, cores: int | None = None, gpus: int | None = None) -> None:
+        self.cores = available_cores() if cores is None else cores
+        found = available_gpus() if gpus is None and needs.gpus else (gpus or 0)
+        if needs.gpus > found:
+            raise UsageError(f"A trial needs {needs.gpus} GPUs, and this machine shows {found}. Lower needs.gpus, or "
+                             "install the extra that counts them: pip install 'headway[gpu]'.")  # fmt: skip
+        fitting = max(1, self.cores // needs.cores)
+        if needs.gpus:
+            fitting = min(fitting, found // needs.gpus)
+        self.workers = fitting if workers is None else workers
+        if self.workers < 1:
+            raise UsageError(f"{self.workers} workers run nothing. Give --workers 1 or more.")
+        self._needs = needs
+        self._free = self.workers
+        self._free_gpus = list(range(found))
+
+    @property
+    def free(self) -> bool:
+        """Tell whether one more trial may start."""
+        return self._free > 0 and len(self._free_gpus) >= self._needs.gpus
+
+    @property
+    def busy(self) -> int:
+        """Return how many trials run."""
+        return self.workers - self._free
+
+    def take(self) -> Lease:
+        """Take what one trial needs."""
+        self._free -= 1
+        gpus = tuple(self._free_gpus.pop(0) for _ in range(self._needs.gpus))
+        return Lease(cores=self._needs.cores, gpus=gpus)
+
+    def give_back(self, lease: Lease) -> None:
+        """Give back what a trial had."""
+        self._free += 1
+        self._free_gpus = sorted([*self._free_gpus, *lease.gpus])
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def available_gpus() -> int:
+    """Return how many NVIDIA GPUs there are, by nvidia-ml-py; 0 where it, the driver or a GPU is missing."""
+    try:
+        import pynvml  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return 0
+    try:
+        pynvml.nvmlInit()  # pyright: ignore[reportUnknownMemberType]
+        return int(pynvml.nvmlDeviceGetCount())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    except pynvml.NVMLError:  # pyright: ignore[reportUnknownMemberType]
+        return 0

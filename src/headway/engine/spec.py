@@ -1,0 +1,56 @@
+"""What a worker is told about one attempt, as JSON: it crosses a socket, and `spec.json` in the attempt's folder."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["AttemptSpec", "Origin"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Say where a worker finds the experiment: in `file`, in `pickled` where a notebook defined it, or a `command`."""
+
+    identity: str
+    folder: str
+    file: str | None = None
+    pickled: str | None = None
+    command: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the origin as JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSpec:
+    """Describe one attempt at a trial to the worker that runs it."""
+
+    attempt: int
+    trial: int
+    config: Mapping[str, Any]
+    seed: int
+    folder: str
+    checkpoints: str
+    threads: int
+    gpus: tuple[int, ...] = ()
+    rungs: tuple[float, ...] = ()
+    memory_bytes: int = 0
+    cpu_seconds: float = 0.0
+    ignore: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the spec as JSON."""
+        return asdict(self) | {"config": dict(self.config)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "AttemptSpec":
+        """Read what `to_json` wrote."""
+        tuples = {name: tuple(data[name]) for name in ("gpus", "rungs", "ignore")}
+        return cls(**{**data, **tuples})
+
+    def write(self) -> None:
+        """Write `spec.json` into the attempt's folder."""
+        (Path(self.folder) / "spec.json").write_text(json.dumps(self.to_json()))

@@ -1,0 +1,286 @@
+"""The template: a warm process that has imported what the experiment imports and run its `setup()`, and forks for trials.
+
+`python -m headway.engine.template` with a socket as its standard input. Messages are lines of JSON; a message that
+starts a trial comes with the file descriptor for the trial's output.
+
+    engine -> template   {"fork": spec}   {"end": attempt}   {"quit": true}
+    template -> engine   {"ready": ...}   {"broken": ...}    {"begun": attempt, "pid": .., "started": ..}
+                         {"gone": attempt, "code": .., "signal": .., "cpu": .., "peak": ..}    {"stale": attempt}
+
+The template stays single-threaded (a parent that once ran a multi-threaded operation makes children hang) and never
+touches a GPU. A probe child shows that forking is safe; where it is not, trials get a fresh interpreter each, under the
+same supervision. When the engine goes, its socket closes, and the template ends every trial and itself.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headway.core import Redactor
+from headway.engine import confine, processes
+from headway.engine.spec import AttemptSpec, Origin
+from headway.engine.worker import find_experiment, perform
+from headway.experiments import Experiment, trace
+
+__all__ = ["main"]
+
+_PROBE_SECONDS = 20.0
+_SWEEPS = 200  # of orphans, should a trial fork faster than it can be ended
+
+
+class _Template:
+    def __init__(self, channel: socket.socket, order: Mapping[str, Any]) -> None:
+        self._channel = channel
+        self._origin = Origin(**order["origin"])
+        self._trace = Path(order["trace"])
+        self._ignore = tuple(order["ignore"])
+        self._mode: str = order["mode"]
+        self._experiment: Experiment | None = None
+        self._setup: Any = None
+        self._files: dict[str, tuple[int, ...]] = {}
+        self._running: dict[int, int] = {}  # pid -> attempt
+        self._received = b""
+        self._outputs: list[int] = []
+
+    def prepare(self) -> None:
+        """Import, set up, probe; tell the engine how trials will be started."""
+        if self._origin.command is not None:
+            self._experiment = find_experiment(self._origin)
+            self._say(ready="fork", note="", seconds=0.0)
+            return
+        began = time.monotonic()
+        if self._mode == "spawn":
+            self._say(ready="spawn", note="", seconds=0.0)
+            return
+        trace.start(str(self._trace), self._ignore)
+        self._experiment = find_experiment(self._origin)
+        self._setup = self._experiment.prepare()
+        _warm_torch()
+        self._files = _stamps(trace.read(str(self._trace)))
+        problem = _unsafe() or self._probe()
+        if problem is not None:
+            self._mode = "spawn"
+        note = "" if problem is None else f"Forking is not safe here ({problem}): each trial gets a fresh interpreter."
+        self._say(ready=self._mode, note=note, seconds=time.monotonic() - began)
+
+    def serve(self) -> None:
+        """Fork, watch and end trials until the engine goes."""
+        wake, wake_write = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(wake_write, False)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        while True:
+            ready, _, _ = select.select([self._channel, wake], [], [])
+            if wake in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wake, 4096)
+                self._reap()
+            if self._channel in ready and not self._receive():
+                break
+        self._end_all()
+
+    def _receive(self) -> bool:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._channel, 1 << 20, 16)
+        except ConnectionError:
+            return False
+        self._outputs += descriptors
+        self._received += data
+        *lines, self._received = self._received.split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if "fork" in message:
+                self._start(AttemptSpec.from_json(message["fork"]), self._outputs.pop(0))
+            elif "end" in message:
+                for pid in [pid for pid, attempt in self._running.items() if attempt == message["end"]]:
+                    processes.end_tree(pid)
+            else:
+                return False
+        return bool(data)
+
+    def _start(self, spec: AttemptSpec, output: int) -> None:
+        if self._files and _changed(self._files):
+            os.close(output)
+            self._say(stale=spec.attempt)
+            return
+        pid = os.fork()
+        if pid == 0:
+            self._child(spec, output)
+        os.close(output)
+        self._running[pid] = spec.attempt
+        self._say(begun=spec.attempt, pid=pid, started=processes.start_time(pid))
+
+    def _child(self, spec: AttemptSpec, output: int) -> None:
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._channel.close()
+            confine.own_group()
+            confine.die_with_parent()
+            confine.become_reaper()
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            os.close(output)
+            os.environ["HEADWAY_TRACE_IGNORE"] = os.pathsep.join(spec.ignore)
+            if spec.gpus:
+                os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, spec.gpus))
+            if self._mode == "spawn":
+                order = json.dumps({"origin": self._origin.to_json(), "spec": spec.to_json()})
+                os.execv(sys.executable, [sys.executable, "-m", "headway.engine.worker", order])
+            confine.limit(spec)
+            assert self._experiment is not None
+            if self._origin.command is None:
+                trace.start(str(Path(spec.folder) / "trace"), spec.ignore, keep=True)
+            code = perform(self._experiment, spec, self._setup)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except BaseException:
+            with contextlib.suppress(Exception):
+                traceback.print_exc()
+                sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status, used = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                break
+            attempt = self._running.pop(pid, None)
+            if attempt is not None:
+                self._sweep()
+                self._say(
+                    gone=attempt,
+                    code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+                    signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+                    cpu=used.ru_utime + used.ru_stime,
+                    peak=used.ru_maxrss * 1024,
+                )
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """End what a dead trial left: living trials keep their own orphans, so a child unknown here is one of a dead's."""
+        for _ in range(_SWEEPS):
+            orphans = [pid for pid in processes.children(os.getpid()) if pid not in self._running]
+            if not orphans:
+                return
+            for pid in orphans:
+                processes.end_tree(pid)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+
+    def _end_all(self) -> None:
+        for pid in list(self._running):
+            processes.end_tree(pid)
+        self._running.clear()
+        self._sweep()
+
+    def _probe(self) -> str | None:
+        """Fork a child that computes with what is loaded; say what went wrong, if anything did."""
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _compute()
+                os._exit(0)
+            except BaseException:
+                os._exit(1)
+        deadline = time.monotonic() + _PROBE_SECONDS
+        while time.monotonic() < deadline:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return None if status == 0 else "a forked probe could not compute"
+            time.sleep(0.002)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return f"a forked probe hung for {_PROBE_SECONDS:.0f} s"
+
+    def _say(self, **message: Any) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._channel.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _compute() -> None:
+    if (numpy := sys.modules.get("numpy")) is not None:
+        matrix = numpy.ones((256, 256))
+        assert (matrix @ matrix)[0, 0] == 256
+    if (torch := sys.modules.get("torch")) is not None:
+        weight = torch.ones(256, 256, requires_grad=True)
+        (weight @ weight).sum().backward()
+        torch.optim.SGD([weight], lr=0.1).step()
+
+
+def _warm_torch() -> None:
+    """Build an optimizer, where torch is loaded: the first one imports torch's compiler stack (1.45 s)."""
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+
+
+def _unsafe() -> str | None:
+    tasks = Path("/proc/self/task")
+    threads = len(list(tasks.iterdir())) if tasks.exists() else 1
+    if threads > 1:
+        return f"the experiment's imports or its setup() started {threads - 1} threads"
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return "setup() initialised CUDA"
+    return None
+
+
+def _stamps(entries: list[trace.Entry]) -> dict[str, tuple[int, ...]]:
+    return {path: stamp for kind, path in entries if kind in "mf" and (stamp := _stamp(path)) is not None}
+
+
+def _changed(files: Mapping[str, tuple[int, ...]]) -> bool:
+    return any(_stamp(path) != stamp for path, stamp in files.items())
+
+
+def _stamp(path: str) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def main() -> None:
+    """Serve one engine over the socket that is standard input."""
+    channel = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    confine.own_group()
+    confine.become_reaper()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    first = b""
+    while not first.endswith(b"\n"):
+        piece = channel.recv(1 << 20)
+        if not piece:
+            return
+        first += piece
+    template = _Template(channel, json.loads(first))
+    try:
+        template.prepare()
+    except BaseException as error:
+        redactor = Redactor.of_environment(os.environ)
+        text = redactor.text("".join(traceback.format_exception(error)))
+        order = {"broken": redactor.text(f"{type(error).__name__}: {error}"), "traceback": text}
+        channel.sendall(json.dumps(order).encode() + b"\n")
+        return
+    template.serve()
+
+
+if __name__ == "__main__":
+    main()

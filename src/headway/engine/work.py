@@ -1,0 +1,66 @@
+"""What the engine asks for and hears back: the Protocol that a study implements, and the values that cross it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from headway.core import Role
+from headway.store import Point, TrialRecord
+
+__all__ = ["Assignment", "Observer", "Work"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """Ask for one trial: a candidate, a seed, and its place in the study. Scheduled trials may be stopped early."""
+
+    candidate: str
+    config: Mapping[str, Any]
+    seed: int
+    role: Role
+    number: int
+    scheduled: bool = False
+
+
+class Work(Protocol):
+    """Say what to run next and take in what came of it. The engine calls it from one thread."""
+
+    def next(self, running: Sequence[Assignment]) -> Assignment | None:
+        """Return the next trial to run, or None when there is nothing to start now."""
+        ...
+
+    def done(self) -> bool:
+        """Tell whether nothing more will come, even once the running trials have ended."""
+        ...
+
+    def ended(self, assignment: Assignment, trial: TrialRecord, *, reused: bool) -> None:
+        """Take in a trial that has ended, or that the record answered."""
+        ...
+
+
+class Observer(Protocol):
+    """Watch the engine: live progress and plain logs implement it."""
+
+    def note(self, text: str) -> None:
+        """Hear something worth a line."""
+        ...
+
+    def preparing(self, text: str) -> None:
+        """Hear what the engine waits for before the first trial."""
+        ...
+
+    def started(self, trial: int, assignment: Assignment) -> None:
+        """Hear that a trial runs."""
+        ...
+
+    def progressed(self, trial: int, points: Sequence[Point]) -> None:
+        """Hear what a trial logged."""
+        ...
+
+    def ended(self, trial: TrialRecord, assignment: Assignment, *, reused: bool) -> None:
+        """Hear that a trial ended."""
+        ...
+
+    def tick(self, *, busy: int, workers: int, idle_share: float) -> None:
+        """Hear that time passed; comes several times a second."""
+        ...

@@ -1,0 +1,164 @@
+"""What happens inside a worker, the same in a fork, a fresh interpreter and the engine's own process: one attempt.
+
+A trial's end is written into its run log before the process goes: `ended`, `paused` or `failed` with its fingerprint.
+"""
+
+import json
+import os
+import random
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, cast
+
+from headway.core import ExperimentError, Redactor
+from headway.engine import fingerprint
+from headway.engine.spec import AttemptSpec, Origin
+from headway.experiments import (
+    BadMetric,
+    CommandExperiment,
+    CommandFailed,
+    Experiment,
+    Paused,
+    Run,
+    load_file,
+    registered,
+    seed_everything,
+    set_current,
+)
+from headway.store import UNLIMITED, RunLog
+
+__all__ = ["EXIT_FAILED", "EXIT_PAUSED", "find_experiment", "perform", "set_thread_variables"]
+
+EXIT_FAILED, EXIT_PAUSED = 1, 75
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+)
+_MESSAGE_CHARACTERS = 4000
+
+
+def set_thread_variables(environment: dict[str, str], threads: int) -> None:
+    """Set how many threads BLAS, OpenMP and their kin may start. It counts only before the libraries load."""
+    for name in _THREAD_VARIABLES:
+        environment[name] = str(threads)
+    environment["PYTHONHASHSEED"] = "0"
+
+
+def find_experiment(origin: Origin) -> Experiment:
+    """Load the experiment where its study file, or a notebook's pickle, defines it; a command needs no loading."""
+    os.chdir(origin.folder)
+    if origin.command is not None:
+        return CommandExperiment.from_json(origin.command)
+    if origin.pickled is not None:
+        import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
+
+        return cast("Experiment", cloudpickle.loads(Path(origin.pickled).read_bytes()))
+    assert origin.file is not None
+    load_file(Path(origin.file))
+    found = registered(origin.identity)
+    if found is None:
+        raise ExperimentError(
+            f"{origin.file} no longer defines the experiment of this study (its file, name or metric changed). "
+            "Put it back, or give the study a new name."
+        )
+    return found
+
+
+def perform(experiment: Experiment, spec: AttemptSpec, setup: Any) -> int:
+    """Run one attempt to its end and return the exit code of its process."""
+    folder = Path(spec.folder)
+    # Only the run that calls `steps` waits at rungs: the script where there is one, else this process.
+    rungs = () if experiment.opaque else spec.rungs
+    log = RunLog(folder / "worker.runlog", granted=0 if rungs else UNLIMITED)
+    run = Run(
+        log,
+        config=spec.config,
+        seed=spec.seed,
+        folder=folder,
+        checkpoint_folder=Path(spec.checkpoints),
+        setup=setup,
+        rungs=rungs,
+    )
+    set_current(run)
+    before = random.getstate()
+    try:
+        if not experiment.opaque:
+            _set_torch_threads(spec.threads)
+            seed_everything(spec.seed)
+        experiment.run(run)
+        log.mark("ended")
+        return 0
+    except Paused:
+        log.mark("paused")
+        return EXIT_PAUSED
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        return _failed(log, error)
+    finally:
+        random.setstate(before)
+        set_current(None)
+        log.close()
+
+
+def _failed(log: RunLog, error: BaseException) -> int:
+    if isinstance(error, SystemExit) and error.code in (0, None):
+        log.mark("exited", code=0)
+        return 0
+    redactor = Redactor.of_environment(os.environ)
+    if isinstance(error, CommandFailed):
+        mark = fingerprint.of_text(error.tail)
+        text = "\n".join(error.tail)
+    else:
+        mark = fingerprint.of_exception(error)
+        text = "".join(traceback.format_exception(error))
+        sys.stderr.write(text)
+    kind = "bad metric" if isinstance(error, BadMetric) else "exited" if isinstance(error, SystemExit) else "exception"
+    message = str(error) if isinstance(error, CommandFailed) else f"{type(error).__name__}: {error}"
+    log.mark(
+        "failed",
+        reason=kind,
+        message=redactor.text(message)[:_MESSAGE_CHARACTERS],
+        traceback=redactor.text(text)[-4 * _MESSAGE_CHARACTERS :],
+        fingerprint=mark,
+    )
+    return EXIT_FAILED
+
+
+def _set_torch_threads(threads: int) -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
+def main() -> None:
+    """Run the attempt described on the command line, in a fresh interpreter: `python -m headway.engine.worker JSON`."""
+    from headway.engine import confine
+    from headway.experiments import trace
+
+    data = json.loads(sys.argv[1])
+    origin, spec = Origin(**data["origin"]), AttemptSpec.from_json(data["spec"])
+    confine.limit(spec)
+    code = EXIT_FAILED
+    if origin.command is None:
+        trace.start(str(Path(spec.folder) / "trace"), spec.ignore)
+    try:
+        experiment = find_experiment(origin)
+        setup = experiment.prepare()
+    except Exception as error:
+        log = RunLog(Path(spec.folder) / "worker.runlog")
+        code = _failed(log, error)
+        log.close()
+    else:
+        code = perform(experiment, spec, setup)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

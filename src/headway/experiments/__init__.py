@@ -1,0 +1,35 @@
+"""What a trial is made of: the experiment that it runs and the `Run` that it speaks through."""
+
+from headway.experiments.command import CommandExperiment, CommandFailed, command
+from headway.experiments.current import current_run, log, report, set_current
+from headway.experiments.definition import Experiment, FunctionExperiment, experiment, registered
+from headway.experiments.loading import StopLoading, load_file, loading
+from headway.experiments.metrics import LineSplitter, MetricLine, OutputParser
+from headway.experiments.randomness import seed_everything
+from headway.experiments.run import BadMetric, Paused, Run, RunChannel, Settings
+
+__all__ = [
+    "BadMetric",
+    "CommandExperiment",
+    "CommandFailed",
+    "Experiment",
+    "FunctionExperiment",
+    "LineSplitter",
+    "MetricLine",
+    "OutputParser",
+    "Paused",
+    "Run",
+    "RunChannel",
+    "Settings",
+    "StopLoading",
+    "command",
+    "current_run",
+    "experiment",
+    "load_file",
+    "loading",
+    "log",
+    "registered",
+    "report",
+    "seed_everything",
+    "set_current",
+]

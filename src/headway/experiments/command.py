@@ -1,0 +1,248 @@
+"""A command as an experiment: `python train.py --lr {lr} --seed {seed}`.
+
+The worker launches the command, passes its output on and reads metrics from it; a script that calls `headway.log`
+writes a run log of its own beside the worker's. The configuration also stands in `HEADWAY_CONFIG` (JSON), the seed in
+`HEADWAY_SEED`.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import string
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from headway.core import Direction, ExperimentError, Limits, Needs, Parameter, Scalar, Space
+from headway.experiments.definition import Experiment
+from headway.experiments.metrics import LineSplitter, OutputParser
+from headway.experiments.run import Run
+
+__all__ = ["CommandExperiment", "CommandFailed", "command", "trial_environment"]
+
+_TAIL_LINES = 60
+_INJECT = Path(__file__).parent / "inject"
+
+
+class CommandFailed(Exception):
+    """Carry a command's exit code and the last lines that it printed."""
+
+    def __init__(self, code: int, tail: Sequence[str]) -> None:
+        self.code = code
+        self.tail = list(tail)
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        super().__init__(f"The command {how}. " + ("Its last lines: " + " / ".join(self.tail[-3:]) if self.tail else ""))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandExperiment(Experiment):
+    """Run a command; `{name}` stands for a parameter, `{seed}` for the seed."""
+
+    template: str
+    patterns: Mapping[str, str] = field(default_factory=dict[str, str])
+    inputs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = {*self.space.parameters, *self.space.constants, "seed"}
+        for name in self._placeholders():
+            if name not in known:
+                raise ExperimentError(
+                    f"The command {self.template!r} uses {{{name}}}, which is not in its space ({', '.join(sorted(known))}). "
+                    "Add it to the space, or double the braces to mean them."
+                )
+        words = shlex.split(self.template)
+        if not words:
+            raise ExperimentError("The command is empty. Give one such as 'python train.py --lr {lr} --seed {seed}'.")
+        OutputParser(self.patterns)
+        super().__post_init__()
+
+    @property
+    def name(self) -> str:
+        """Return the command's template."""
+        return self.template
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Return the command, its folder and the metric."""
+        return {
+            "command": self.template,
+            "folder": os.path.relpath(self.folder, self.root),
+            "metric": self.metric,
+            "patterns": dict(self.patterns),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all that a worker needs to know of the command, as JSON."""
+        return {
+            "template": self.template,
+            "metric": self.metric,
+            "direction": self.direction,
+            "space": self.space.to_json(),
+            "patterns": dict(self.patterns),
+            "inputs": list(self.inputs),
+            "source": None if self.source is None else str(self.source),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "CommandExperiment":
+        """Read what `to_json` wrote."""
+        return cls(
+            template=data["template"],
+            metric=data["metric"],
+            direction=data["direction"],
+            space=Space.from_json(data["space"]),
+            patterns=dict(data["patterns"]),
+            inputs=tuple(data["inputs"]),
+            source=None if data["source"] is None else Path(data["source"]),
+        )
+
+    @property
+    def has_seed_channel(self) -> bool:
+        """Tell whether the command names {seed}, or one of its files reads HEADWAY_SEED or uses headway."""
+        if "seed" in self._placeholders():
+            return True
+        for word in shlex.split(self.template):
+            path = self.folder / word
+            if path.is_file() and path.stat().st_size < 4 * 1024 * 1024:
+                text = path.read_text(errors="replace")
+                if "HEADWAY_SEED" in text or re.search(r"\b(?:current_run|headway)\b", text):
+                    return True
+        return False
+
+    @property
+    def opaque(self) -> bool:
+        """Tell that the worker only launches the command."""
+        return True
+
+    def words(self, config: Mapping[str, Any], seed: int) -> list[str]:
+        """Return the command line for a configuration. A word with a parameter that does not exist there is dropped."""
+        values = {**config, "seed": seed}
+        line: list[str] = []
+        for word in shlex.split(self.template):
+            names = [name for _, name, _, _ in string.Formatter().parse(word) if name is not None]
+            if all(name in values for name in names):
+                line.append(word.format(**{name: _text(values[name]) for name in names}))
+            elif line and line[-1].startswith("-") and "=" not in line[-1]:
+                line.pop()  # the flag whose value does not exist: --momentum {momentum}
+        return line
+
+    def run(self, run: Run) -> None:
+        """Launch the command and follow its output until it ends."""
+        for path in self.inputs:
+            run.input(self.folder / path)
+        line = self.words(run.config, run.seed)
+        program = _program(line[0], self.folder)
+        environment = trial_environment(run.config, run.seed, run.folder)
+        try:
+            process = subprocess.Popen(
+                [program, *line[1:]],
+                cwd=self.folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise ExperimentError(f"The command {line[0]!r} cannot be started: {error.strerror}.") from error
+        tail = self._follow(process, run)
+        code = process.wait()
+        if code != 0:
+            raise CommandFailed(code, tail)
+
+    def _follow(self, process: "subprocess.Popen[bytes]", run: Run) -> Sequence[str]:
+        assert process.stdout is not None
+        splitter, parser, tail = LineSplitter(), OutputParser(self.patterns), deque[str](maxlen=_TAIL_LINES)
+        count = 0
+
+        def take(line: str) -> None:
+            nonlocal count
+            if line.strip():
+                tail.append(line)
+            if (found := parser.line(line)) is not None:
+                count = found.step if found.step is not None else count
+                run.log(step=count, **found.values)
+                count += found.step is None
+
+        while data := os.read(process.stdout.fileno(), 65536):
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            for line in splitter.feed(data):
+                take(line)
+        for line in splitter.finish():
+            take(line)
+        return list(tail)
+
+    def _placeholders(self) -> set[str]:
+        try:
+            return {name for _, name, _, _ in string.Formatter().parse(self.template) if name is not None}
+        except ValueError as error:
+            raise ExperimentError(f"The command {self.template!r} has unpaired braces ({error}). Double those that are "
+                                  "meant literally: {{ and }}.") from error  # fmt: skip
+
+
+def command(
+    template: str,
+    *,
+    metric: str,
+    direction: Direction = "minimize",
+    space: Mapping[str, Parameter | Scalar] | Space | None = None,
+    patterns: Mapping[str, str] | None = None,
+    inputs: Sequence[str] = (),
+    needs: Needs | None = None,
+    limits: Limits | None = None,
+) -> CommandExperiment:
+    """Make an experiment of a command. Paths are relative to the file that calls this.
+
+    `patterns` maps metrics to regular expressions with one group for the number; without them JSON lines and
+    `key: value` are read. `inputs` are files that the result depends on and that Python's own `open` does not see.
+    """
+    caller = sys._getframe(1).f_code.co_filename  # pyright: ignore[reportPrivateUsage]
+    file = Path(caller)
+    return CommandExperiment(
+        template=template,
+        metric=metric,
+        direction=direction,
+        space=Space.of(space or {}),
+        patterns=dict(patterns or {}),
+        inputs=tuple(inputs),
+        needs=needs or Needs(),
+        limits=limits or Limits(),
+        source=file.absolute() if file.is_file() else None,
+    )
+
+
+def trial_environment(config: Mapping[str, Any], seed: int, folder: Path) -> dict[str, str]:
+    """Return the environment of a command: the seed, the configuration, the file trace."""
+    environment = dict(os.environ)
+    environment.update(
+        HEADWAY_SEED=str(seed),
+        HEADWAY_CONFIG=json.dumps(dict(config), sort_keys=True),
+        HEADWAY_FOLDER=str(folder),
+        HEADWAY_TRACE=str(folder / "trace"),
+        PYTHONUNBUFFERED="1",
+    )
+    path = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = str(_INJECT) + (os.pathsep + path if path else "")
+    return environment
+
+
+def _program(name: str, folder: Path) -> str:
+    if name in ("python", "python3"):
+        return sys.executable  # the interpreter that runs Headway: where a project's packages are
+    if os.sep in name:
+        return str(folder / name)
+    found = shutil.which(name)
+    if found is None:
+        raise ExperimentError(f"The command {name!r} is not on the PATH. Install it, or give its full path.")
+    return found
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool) or value is None else str(value)

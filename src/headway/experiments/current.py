@@ -1,0 +1,81 @@
+"""The run of the present process: inside a script that a command trial launched, inside a trial, or detached.
+
+`headway.log(loss=0.3)` works in all three; detached it does nothing, so that a script runs by hand as before.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headway.experiments.run import Run
+from headway.store import UNLIMITED, RunLog
+
+__all__ = ["current_run", "log", "report", "set_current"]
+
+_current: Run | None = None
+
+
+def current_run() -> Run:
+    """Return the run of this process; a detached one outside of Headway."""
+    global _current
+    if _current is None:
+        _current = _of_command() if "HEADWAY_FOLDER" in os.environ else _detached()
+    return _current
+
+
+def set_current(run: Run | None) -> None:
+    """Make `run` the one that `log` and `report` speak through."""
+    global _current
+    _current = run
+
+
+def log(step: int | None = None, **metrics: float) -> None:
+    """Record values of curves, as `Run.log` does."""
+    current_run().log(step, **metrics)
+
+
+def report(value: float | None = None, /, **metrics: float) -> None:
+    """Report the objective, as `Run.report` does. The last report counts."""
+    current_run().report(value, **metrics)
+
+
+def _of_command() -> Run:
+    folder = Path(os.environ["HEADWAY_FOLDER"])
+    config: Mapping[str, Any] = json.loads(os.environ.get("HEADWAY_CONFIG", "{}"))
+    path = folder / "script.runlog"
+    if path.exists():  # another process of the same command logs already, as in data-parallel training
+        path = folder / f"script-{os.getpid()}.runlog"
+    spec: Mapping[str, Any] = json.loads((folder / "spec.json").read_text())
+    rungs = tuple(spec.get("rungs", ()))
+    return Run(
+        RunLog(path, granted=0 if rungs else UNLIMITED),
+        config=config,
+        seed=int(os.environ.get("HEADWAY_SEED", "0")),
+        folder=folder,
+        checkpoint_folder=Path(spec["checkpoints"]),
+        rungs=rungs,
+    )
+
+
+class _Silence:
+    """Take what a run says and keep nothing."""
+
+    granted = UNLIMITED
+    signal = 0
+
+    def point(self, metric: str, step: int, value: float) -> None:
+        """Drop a point."""
+
+    def mark(self, kind: str, **data: Any) -> None:
+        """Drop a mark."""
+
+    def wait_at(self, step: int) -> None:
+        """Do not wait."""
+
+
+def _detached() -> Run:
+    folder = Path.cwd()
+    return Run(_Silence(), config={}, seed=int(os.environ.get("HEADWAY_SEED", "0")), folder=folder,
+               checkpoint_folder=folder / "checkpoints")  # fmt: skip

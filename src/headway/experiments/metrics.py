@@ -1,0 +1,118 @@
+"""Find metrics in what a command prints: JSON lines, `key: value` and `key=value`, progress lines ended by `\\r`."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from headway.core import UsageError
+
+__all__ = ["LineSplitter", "MetricLine", "OutputParser"]
+
+_NUMBER = r"[-+]?(?:\d[\d,_]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|NaN|inf|Infinity)"
+_PAIR = re.compile(rf"(?<![\w./-])([A-Za-z_][\w./@-]*)\s*[:=]\s*({_NUMBER})(?=$|[\s,;|)\]%}}]|[a-zA-Z]{{1,4}}(?:$|[\s,;|)\]]))")
+_STEP = re.compile(r"\b(?:global_?)?(?:step|iter|iteration|epoch|batch)\b\s*[:=#]?\s*(\d+)", re.IGNORECASE)
+_STEP_NAMES = ("step", "global_step", "iter", "iteration", "epoch", "batch")
+_MOST_METRICS = 200  # a log line that is no metric ("host: 10") must not fill the record
+_LONGEST_LINE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class MetricLine:
+    """Hold what one line said: a step, where it named one, and values by metric."""
+
+    step: int | None
+    values: Mapping[str, float]
+
+
+class LineSplitter:
+    """Cut a stream of bytes into lines at `\\n` and `\\r`; a line that never ends is cut after 64 KiB."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        """Take bytes and yield the lines that they complete."""
+        *lines, self._rest = re.split(rb"\r\n|\n|\r", self._rest + data)
+        if len(self._rest) > _LONGEST_LINE:
+            lines.append(self._rest)
+            self._rest = b""
+        for line in lines:
+            yield line.decode(errors="replace")
+
+    def finish(self) -> Iterator[str]:
+        """Yield the last line, where no line end closed it."""
+        if self._rest:
+            yield self._rest.decode(errors="replace")
+        self._rest = b""
+
+
+class OutputParser:
+    """Read metrics from lines: by the patterns given, each with one group for the number, or by the usual forms."""
+
+    def __init__(self, patterns: Mapping[str, str] | None = None) -> None:
+        self._patterns = {name: _compiled(name, pattern) for name, pattern in (patterns or {}).items()}
+        self._names: set[str] = set()
+
+    def line(self, line: str) -> MetricLine | None:
+        """Return what a line says, or None."""
+        found = self._by_pattern(line) if self._patterns else _json_line(line) or _pairs(line)
+        if found is None:
+            return None
+        values = {name: value for name, value in found.values.items() if self._admits(name)}
+        return MetricLine(found.step, values) if values else None
+
+    def _admits(self, name: str) -> bool:
+        if name not in self._names and len(self._names) < _MOST_METRICS:
+            self._names.add(name)
+        return name in self._names
+
+    def _by_pattern(self, line: str) -> MetricLine | None:
+        values: dict[str, float] = {}
+        for name, pattern in self._patterns.items():
+            if (match := pattern.search(line)) is not None:
+                values[name] = _float(match[1])
+        step = _STEP.search(line)
+        return MetricLine(int(step[1]) if step else None, values) if values else None
+
+
+def _json_line(line: str) -> MetricLine | None:
+    text = line.strip()
+    if not (text.startswith("{") and text.endswith("}")):
+        return None
+    try:
+        data: Any = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(data, dict):
+        return None
+    items = cast("dict[str, Any]", data)
+    numbers = {k: float(v) for k, v in items.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    step = next((int(numbers[name]) for name in _STEP_NAMES if math.isfinite(numbers.get(name, math.nan))), None)
+    return MetricLine(step, {name: value for name, value in numbers.items() if name not in _STEP_NAMES})
+
+
+def _pairs(line: str) -> MetricLine | None:
+    values = {name: _float(number) for name, number in _PAIR.findall(line) if name.lower() not in _STEP_NAMES}
+    step = _STEP.search(line)
+    return MetricLine(int(step[1]) if step else None, values) if values else None
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text.replace(",", "").replace("_", ""))
+    except ValueError:
+        return math.nan
+
+
+def _compiled(name: str, pattern: str) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"The pattern {pattern!r} of the metric {name!r} is no regular expression: {error}.") from error
+    if compiled.groups < 1:
+        raise UsageError(f"The pattern {pattern!r} of the metric {name!r} has no group. Put the number in brackets: "
+                         r"'loss = ([\d.]+)'.")  # fmt: skip
+    return compiled

@@ -1,0 +1,231 @@
+"""The handle that an experiment is given: its configuration and seed, and where its curves, checkpoints and files go.
+
+Everything that a run says goes through its run log; what the engine wants comes back through the log's header. Outside
+of Headway (`python train.py`) a detached run does the same work and records nothing.
+"""
+
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from headway.core import ExperimentError
+from headway.experiments import checkpoints, randomness
+from headway.store import UNLIMITED, Signal
+
+__all__ = ["BadMetric", "Paused", "Run", "RunChannel", "Settings"]
+
+_WAIT_SECONDS = (0.0005, 0.005)  # first and longest sleep while the engine decides at a rung
+
+
+class RunChannel(Protocol):
+    """Carry what a run says to the engine and what the engine wants of it. `store.RunLog` is one."""
+
+    def point(self, metric: str, step: int, value: float) -> None:
+        """Record one value of a curve."""
+        ...
+
+    def mark(self, kind: str, **data: Any) -> None:
+        """Record a thing that is no point."""
+        ...
+
+    def wait_at(self, step: int) -> None:
+        """Tell that the run waits after `step` steps; 0 ends the waiting."""
+        ...
+
+    @property
+    def granted(self) -> int:
+        """Return how many steps are granted."""
+        ...
+
+    @property
+    def signal(self) -> int:
+        """Return what the engine wants: a `Signal`."""
+        ...
+
+
+class Paused(BaseException):
+    """End an experiment's function after its checkpoint is safe. Not an `Exception`, so that no handler swallows it."""
+
+
+class BadMetric(ExperimentError):
+    """Say which metric is no number."""
+
+
+class Settings(Mapping[str, Any]):
+    """Hold a configuration: `config["lr"]` and `config.lr` are the same."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # pickle and copy ask for these before there are values
+            raise AttributeError(name)
+        try:
+            return self._values[name]
+        except KeyError:
+            raise AttributeError(
+                f"The configuration has no {name!r}; it has {', '.join(self._values)}. A conditional parameter exists "
+                f"only where its condition holds: use config.get({name!r})."
+            ) from None
+
+    def __repr__(self) -> str:
+        return f"Settings({self._values})"
+
+
+class Run:
+    """Be the one argument of an experiment. `config`, `seed` and `setup` come in; curves, files and a result go out."""
+
+    def __init__(
+        self,
+        channel: RunChannel,
+        *,
+        config: Mapping[str, Any],
+        seed: int,
+        folder: Path,
+        checkpoint_folder: Path,
+        setup: Any = None,
+        rungs: tuple[float, ...] = (),
+    ) -> None:
+        self.config = Settings(config)
+        self.seed = seed
+        self.setup = setup
+        self.folder = folder
+        self.step = 0
+        self.stopped = False
+        self._channel = channel
+        self._checkpoint_folder = checkpoint_folder
+        self._rungs = rungs
+        self._first = 0
+        self._random: dict[str, Any] | None = None
+        self._limit = UNLIMITED
+        self._saved_at = -1
+        self._saves = False
+
+    def log(self, step: int | None = None, **metrics: float) -> None:
+        """Record values of curves at `step`; without it, at the current step of `steps`."""
+        at = self.step if step is None else int(step)
+        for name, value in metrics.items():
+            self._channel.point(name, at, _number(name, value))
+
+    def report(self, value: float | None = None, /, **metrics: float) -> None:
+        """Report the objective, by name or as the one value. The last report counts."""
+        named = {name: _number(name, item) for name, item in metrics.items()}
+        if value is not None:
+            named[""] = _number("the objective", value)
+        self._channel.mark("report", values=named, step=self.step)
+
+    def steps(self, n: int) -> Iterator[int]:
+        """Yield the steps from where the restored checkpoint left off up to `n`, the full horizon.
+
+        Ends early when the engine stops the trial; the code after the loop then reports what there is.
+        """
+        self._channel.mark("horizon", steps=n, start=self._first)
+        if self._random is not None:
+            randomness.restore(self._random)
+        self._limit = self._next_rung(self._first, n)
+        for step in range(self._first, n):
+            self.step = step
+            yield step
+            if step + 1 == n or not self._may_go_on(step + 1, n):
+                self._channel.mark("steps", done=step + 1)
+                return
+
+    def checkpoint(
+        self, state: Mapping[str, Any] | Callable[[], Mapping[str, Any]], *, every: int | None = None
+    ) -> None:
+        """Save `state` and the random-number generators, so that the trial can go on from the step after this one.
+
+        Call it at the end of a step. With `every`, it saves at multiples of that many steps and whenever the engine
+        needs it; give a function then, so that the state is only built when it is saved.
+        """
+        self._saves = True
+        done = self.step + 1
+        asked = self._channel.signal != Signal.NONE or done == self._limit
+        if every is not None and done % every and not asked:
+            return
+        path = checkpoints.save(self._checkpoint_folder, done, state() if callable(state) else state)
+        self._saved_at = done
+        self._channel.mark("checkpoint", step=done, bytes=path.stat().st_size)
+
+    def restore(self) -> Any:
+        """Return the state of the newest checkpoint of this trial, or None; `steps` then goes on after it."""
+        path = checkpoints.latest(self._checkpoint_folder)
+        if path is None:
+            return None
+        self._first, state, self._random = checkpoints.load(path)
+        self.step = max(self._first - 1, 0)
+        self._channel.mark("restored", step=self._first)
+        return state
+
+    def input(self, path: str | os.PathLike[str]) -> Path:
+        """Declare a file or folder that the result depends on, and return its path.
+
+        Needed where other than Python code reads it (polars, pyarrow, safetensors, a subprocess).
+        """
+        found = Path(path).absolute()
+        if not found.exists():
+            raise ExperimentError(f"The input {found} does not exist. Give a path relative to {Path.cwd()}.")
+        self._channel.mark("input", path=str(found))
+        return found
+
+    def artifact(self, path: str | os.PathLike[str], name: str | None = None) -> Path:
+        """Keep a copy of a file that the trial made, in the store under `name`."""
+        source = Path(path)
+        if not source.is_file():
+            raise ExperimentError(f"The artifact {source} is no file. Write it first, then call run.artifact({path!r}).")
+        target = self.folder / "artifacts" / (name or source.name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.absolute() != target.absolute():
+            shutil.copyfile(source, target)
+        self._channel.mark("artifact", name=name or source.name, path=str(target))
+        return target
+
+    def _next_rung(self, done: int, n: int) -> int:
+        reached = [step for step in (max(1, math.ceil(n * rung)) for rung in self._rungs) if step > done]
+        return min(min(reached, default=UNLIMITED), UNLIMITED)
+
+    def _may_go_on(self, done: int, n: int) -> bool:
+        if done >= self._limit and self._channel.signal == Signal.NONE:
+            self._wait_for_grant(done)
+            self._limit = self._next_rung(done, n)
+        signal = self._channel.signal
+        if signal == Signal.STOP:
+            self.stopped = True
+            return False
+        if signal == Signal.PAUSE and (self._saved_at == done or not self._saves):
+            raise Paused
+        return True
+
+    def _wait_for_grant(self, done: int) -> None:
+        self._channel.wait_at(done)
+        sleep, longest = _WAIT_SECONDS
+        while self._channel.granted <= done and self._channel.signal == Signal.NONE:
+            time.sleep(sleep)
+            sleep = min(2 * sleep, longest)
+        self._channel.wait_at(0)
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):
+        raise BadMetric(
+            f"The metric {name!r} is {value!r} of type {type(value).__name__}. Expected a number, or what float() takes "
+            "(a tensor of one element)."
+        ) from None
+    if isinstance(value, str):
+        raise BadMetric(f"The metric {name!r} is the text {value!r}. Expected a number: float({value!r}).")
+    return number

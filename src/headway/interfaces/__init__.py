@@ -1,0 +1,1 @@
+"""How people and agents come in. No logic above the facade."""

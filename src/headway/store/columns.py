@@ -1,0 +1,48 @@
+"""Curves at rest: one column of steps and one of values, made small with the standard library's zlib.
+
+Steps are stored as differences, values with equal bytes side by side (the lowest bytes of doubles that were single
+precision are zero). Floats come back bit for bit.
+"""
+
+import zlib
+from array import array
+from collections.abc import Sequence
+
+__all__ = ["pack", "unpack"]
+
+_LEVEL = 6
+
+
+def pack(steps: Sequence[int], values: Sequence[float]) -> bytes:
+    """Pack a curve of equally many steps and values."""
+    differences = array("q", [steps[0]] if steps else [])
+    differences.extend(later - earlier for earlier, later in zip(steps, steps[1:], strict=False))
+    data = len(steps).to_bytes(8, "little") + _shuffle(differences.tobytes()) + _shuffle(array("d", values).tobytes())
+    return zlib.compress(data, _LEVEL)
+
+
+def unpack(data: bytes) -> tuple[list[int], list[float]]:
+    """Return the steps and values that `pack` was given."""
+    raw = zlib.decompress(data)
+    count = int.from_bytes(raw[:8], "little")
+    steps, values = array("q"), array("d")
+    steps.frombytes(_unshuffle(raw[8 : 8 + 8 * count]))
+    values.frombytes(_unshuffle(raw[8 + 8 * count :]))
+    total = 0
+    absolute: list[int] = []
+    for difference in steps:
+        total += difference
+        absolute.append(total)
+    return absolute, values.tolist()
+
+
+def _shuffle(data: bytes) -> bytes:
+    return b"".join(data[index::8] for index in range(8))
+
+
+def _unshuffle(data: bytes) -> bytes:
+    count = len(data) // 8
+    result = bytearray(len(data))
+    for index in range(8):
+        result[index::8] = data[index * count : (index + 1) * count]
+    return bytes(result)

@@ -1,0 +1,114 @@
+"""Curves and events in the store. A curve's points come from the attempts at its trial, a later one over an earlier."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headway.core import Clock, canonical_json
+from headway.store.columns import pack, unpack
+from headway.store.database import Database, Row, decode
+from headway.store.records import EventRecord
+from headway.store.runlog import Point, RunLogReader
+
+__all__ = ["Curve", "Curves", "Events", "live_points"]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Hold one metric of a trial: `values[i]` was logged at `steps[i]`, in the order of logging."""
+
+    steps: Sequence[int]
+    values: Sequence[float]
+
+
+class Curves:
+    """Fold run logs into columns, and read them back."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def fold(self, trial: int, attempt: int, points: Sequence[Point]) -> None:
+        """Write what an attempt logged, a row a metric. Folding it again writes the same."""
+        columns: dict[str, tuple[list[int], list[float]]] = {}
+        for point in points:
+            steps, values = columns.setdefault(point.metric, ([], []))
+            steps.append(point.step)
+            values.append(point.value)
+        self._database.run_many(
+            "INSERT OR REPLACE INTO curves (trial, attempt, metric, points, data) VALUES (?, ?, ?, ?, ?)",
+            [(trial, attempt, name, len(steps), pack(steps, values)) for name, (steps, values) in columns.items()],
+        )
+
+    def read(self, trial: int, metric: str | None = None, live: Sequence[Point] = ()) -> dict[str, Curve]:
+        """Return a trial's curves by metric. `live` holds points of a running attempt that were not folded yet.
+
+        Where an attempt went on from a checkpoint, what an earlier one had logged beyond it gives way.
+        """
+        rows = self._database.rows(
+            "SELECT metric, data FROM curves WHERE trial = ? AND (? IS NULL OR metric = ?) ORDER BY attempt, metric",
+            (trial, metric, metric),
+        )
+        merged: dict[str, tuple[list[int], list[float]]] = {}
+        for row in rows:
+            _append(merged, row["metric"], *unpack(row["data"]))
+        fresh: dict[str, tuple[list[int], list[float]]] = {}
+        for point in live:
+            if metric is None or point.metric == metric:
+                steps, values = fresh.setdefault(point.metric, ([], []))
+                steps.append(point.step)
+                values.append(point.value)
+        for name, (steps, values) in fresh.items():
+            _append(merged, name, steps, values)
+        return {name: Curve(steps, values) for name, (steps, values) in sorted(merged.items())}
+
+
+class Events:
+    """Write down what happened, and read it back."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add(self, kind: str, *, study: int | None = None, trial: int | None = None, **data: Any) -> None:
+        """Write one event."""
+        self._database.run(
+            "INSERT INTO events (study, trial, at, kind, data) VALUES (?, ?, ?, ?, ?)",
+            (study, trial, self._clock.now(), kind, canonical_json(data)),
+        )
+
+    def of_study(self, study: int, kinds: Sequence[str] = (), after: int = 0) -> list[EventRecord]:
+        """Return a study's events in order, of all kinds or of some."""
+        rows = self._database.rows("SELECT * FROM events WHERE study = ? AND id > ? ORDER BY id", (study, after))
+        return [_event(row) for row in rows if not kinds or row["kind"] in kinds]
+
+    def of_trial(self, trial: int) -> list[EventRecord]:
+        """Return a trial's events in order."""
+        return [_event(row) for row in self._database.rows("SELECT * FROM events WHERE trial = ? ORDER BY id", (trial,))]
+
+
+def live_points(directory: Path) -> list[Point]:
+    """Read what an attempt has logged so far from the run logs in its folder."""
+    points: list[Point] = []
+    for path in sorted(directory.glob("*.runlog")):
+        with RunLogReader(path) as log:
+            points += [item for item in log.read() if isinstance(item, Point)]
+    return points
+
+
+def _append(merged: dict[str, tuple[list[int], list[float]]], name: str, steps: list[int], values: list[float]) -> None:
+    if name not in merged:
+        merged[name] = (list(steps), list(values))
+        return
+    old_steps, old_values = merged[name]
+    first = min(steps, default=0)
+    keep = [index for index, step in enumerate(old_steps) if step < first]
+    merged[name] = ([old_steps[i] for i in keep] + list(steps), [old_values[i] for i in keep] + list(values))
+
+
+def _event(row: Row) -> EventRecord:
+    data: Mapping[str, Any] = decode(row["data"])
+    return EventRecord(
+        id=row["id"], study=row["study"], trial=row["trial"], at=row["at"], kind=row["kind"], data=data
+    )

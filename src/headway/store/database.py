@@ -1,0 +1,179 @@
+"""The connection to the store's SQLite file: WAL, short IMMEDIATE transactions, numbered migrations.
+
+All SQL in this room is portable but for what stands in this file, so that PostgreSQL can follow. Writers begin
+IMMEDIATE: with deferred transactions twelve saturating writers met 380,000 lock errors, with immediate ones none.
+"""
+
+import json
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from headway.core import NewerSchema, StoreError
+
+__all__ = ["Database", "Row"]
+
+Row = sqlite3.Row
+_Value = str | int | float | bytes | None
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_SECONDS = 30.0
+_NETWORK_FILE_SYSTEMS = {
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "beegfs", "ceph", "glusterfs", "gpfs", "afs", "9p",
+    "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone",
+}  # fmt: skip
+
+
+class Database:
+    """Hold one connection, shared by the threads of a process under a lock."""
+
+    def __init__(self, path: Path) -> None:
+        _refuse_network_disk(path)
+        self.path = path
+        self._lock = threading.RLock()
+        self._depth = 0
+        try:
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            # NORMAL: a commit survives the death of every process; only a power cut can take the last ones back.
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            self._migrate()
+        except sqlite3.Error as error:
+            raise _explained(error, path) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    def rows(self, sql: str, values: Sequence[_Value] = ()) -> list[Row]:
+        """Read all rows of a query."""
+        with self._lock:
+            try:
+                return self._connection.execute(sql, values).fetchall()
+            except sqlite3.Error as error:
+                raise _explained(error, self.path) from error
+
+    def row(self, sql: str, values: Sequence[_Value] = ()) -> Row | None:
+        """Read the first row of a query."""
+        rows = self.rows(sql, values)
+        return rows[0] if rows else None
+
+    @contextmanager
+    def write(self) -> Iterator["Database"]:
+        """Make everything inside one transaction; nested uses join the outer one."""
+        with self._lock:
+            try:
+                if self._depth == 0:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                self._depth += 1
+                try:
+                    yield self
+                finally:
+                    self._depth -= 1
+                if self._depth == 0:
+                    self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._depth == 0 and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise _explained(error, self.path) from error
+                raise
+
+    def run(self, sql: str, values: Sequence[_Value] = ()) -> int:
+        """Run one statement, in the open transaction or in one of its own. Return the id of an inserted row."""
+        with self.write():
+            return self._connection.execute(sql, values).lastrowid or 0
+
+    def changed(self, sql: str, values: Sequence[_Value] = ()) -> int:
+        """Run one statement and return how many rows it changed."""
+        with self.write():
+            return self._connection.execute(sql, values).rowcount
+
+    def run_many(self, sql: str, values: Iterable[Sequence[_Value]]) -> None:
+        """Run one statement for many rows of values."""
+        with self.write():
+            self._connection.executemany(sql, values)
+
+    def sound(self) -> bool:
+        """Tell whether SQLite finds its own file in order."""
+        return [row[0] for row in self.rows("PRAGMA quick_check")] == ["ok"]
+
+    def _migrate(self) -> None:
+        known = sorted((int(path.name[:4]), path) for path in _MIGRATIONS.glob("[0-9]*.sql"))
+        version = self._version()
+        if version > known[-1][0]:
+            raise NewerSchema(
+                f"The store {self.path} has schema {version}; this Headway knows up to {known[-1][0]}. "
+                "Type: pip install --upgrade headway, or point --store at another folder."
+            )
+        if version == known[-1][0]:
+            return
+        with self.write():
+            version = self._version()  # another process may have migrated while this one waited for the lock
+            for number, path in known:
+                if number > version:
+                    for statement in _statements(path.read_text()):
+                        self._connection.execute(statement)
+            self._connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+            self._connection.execute("DELETE FROM schema_version")
+            self._connection.execute("INSERT INTO schema_version VALUES (?)", (known[-1][0],))
+
+    def _version(self) -> int:
+        exists = self.row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'")
+        row = self.row("SELECT version FROM schema_version") if exists else None
+        return int(row[0]) if row else 0
+
+
+def decode(text: str) -> Any:
+    """Read a JSON column."""
+    return json.loads(text)
+
+
+def _statements(script: str) -> list[str]:
+    bare = re.sub(r"--[^\n]*", "", script)
+    return [statement for statement in (part.strip() for part in bare.split(";")) if statement]
+
+
+def _explained(error: sqlite3.Error, path: Path) -> StoreError:
+    text = str(error)
+    if "readonly" in text or "unable to open" in text:
+        what = "cannot be written. Make the folder writable, or give another one with --store"
+    elif "full" in text:
+        what = "has no room: the disk is full. Free some space ('headway gc' shows what can go), then type: headway resume"
+    elif "locked" in text:
+        what = f"was locked for {_BUSY_SECONDS:.0f} s by another process. Try again; 'headway status' shows who runs"
+    elif "malformed" in text or "not a database" in text:
+        what = "is damaged. Restore it from a copy, or start a new one with --store; the damaged file was left alone"
+    else:
+        what = "refused a statement"
+    return StoreError(f"The store {path} {what} (SQLite: {text}).")
+
+
+def _refuse_network_disk(path: Path) -> None:
+    kind = _file_system(path)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise StoreError(
+            f"The store {path} lies on a network disk ({kind}), where SQLite's locks do not hold. "
+            "Put it on a local disk: --store /local/folder, or HEADWAY_STORE."
+        )
+
+
+def _file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
+    if not mounts.exists():
+        return ""
+    target = str(path.absolute().parent)
+    best, kind = "", ""
+    for line in mounts.read_text().splitlines():
+        fields = line.split()
+        point = fields[1].replace("\\040", " ")
+        if (target + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind

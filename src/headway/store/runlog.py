@@ -1,0 +1,252 @@
+"""The run log: one append-only, memory-mapped file an attempt, written by the trial and followed by the engine.
+
+A point is packed into the map and the length bumped; there is no system call, so `kill -9` of the worker, the engine
+or both loses nothing that `RunLog.point` has returned for. The header also carries what the engine says to the worker
+(how many steps are granted, stop, pause), so that asking for it costs a memory read.
+
+Layout, all little-endian: a header of eight unsigned 64-bit words (magic, length of the records in bytes, steps
+granted, signal, steps at which the worker waits, start in nanoseconds since 1970, two spare ones), then records. A
+record begins with kind (1 byte), a pad byte, key (2 bytes) and milliseconds since the start (4 bytes). A point goes on
+with its step (8 bytes, signed) and value (8 bytes, double): 24 bytes. A text record goes on with its size in bytes
+(8 bytes) and the text, padded to a multiple of eight.
+"""
+
+import enum
+import json
+import mmap
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headway.core import StoreError
+
+__all__ = ["UNLIMITED", "Mark", "Point", "RunLog", "RunLogReader", "Signal"]
+
+UNLIMITED = 2**64 - 1  # steps granted where nothing truncates the run
+
+_MAGIC = int.from_bytes(b"HWLOG\x00\x00\x01", "little")
+_HEADER = 64
+_LENGTH, _GRANT, _SIGNAL, _WAITING, _START = 1, 2, 3, 4, 5  # header words
+_POINT = struct.Struct("<BxHIqd")
+_TEXT = struct.Struct("<BxHIq")
+_IS_POINT, _IS_NAME, _IS_MARK = 1, 2, 3
+_FIRST_SIZE, _GROWTH = 16 * 1024, 4  # bytes, and the factor by which a full file grows
+_LARGEST_GROWTH = 4 * 1024 * 1024
+
+
+class Signal(enum.IntEnum):
+    """Say what the engine wants of a running trial."""
+
+    NONE = 0
+    STOP = 1
+    PAUSE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Hold one logged value: `step` as the trial gave it, `seconds` since the attempt began."""
+
+    metric: str
+    step: int
+    value: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Hold one thing that a trial said beside its curves: a report, a horizon, a checkpoint, an exception."""
+
+    kind: str
+    data: dict[str, Any]
+    seconds: float
+
+
+class RunLog:
+    """Write a run log. One writer a file; threads of that writer may share it."""
+
+    def __init__(self, path: Path, granted: int = UNLIMITED) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._lock = threading.Lock()
+        self._keys: dict[str, int] = {}
+        fresh = os.fstat(self._file).st_size == 0
+        if fresh:
+            _allocate(self._file, 0, _FIRST_SIZE, path)
+        self._path = path
+        self._size = os.fstat(self._file).st_size
+        self._map = mmap.mmap(self._file, self._size)
+        self._words = memoryview(self._map)[:_HEADER].cast("Q")
+        if fresh:
+            self._words[_GRANT] = granted
+            self._words[_START] = time.time_ns()
+            self._words[0] = _MAGIC
+        elif self._words[0] != _MAGIC:
+            raise StoreError(f"{path} is no run log of this Headway. Remove it, or run the trial again.")
+        else:
+            self._keys = {name: key for key, name in RunLogReader(path).names().items()}
+        self._end = _HEADER + self._words[_LENGTH]
+        self._zero = time.monotonic_ns() - (time.time_ns() - self._words[_START])
+
+    def point(self, metric: str, step: int, value: float) -> None:
+        """Append one value of a curve."""
+        with self._lock:
+            key = self._keys.get(metric)
+            if key is None:
+                key = self._name(metric)
+            end = self._end + 24
+            if end > self._size:
+                self._grow(end)
+            milliseconds = (time.monotonic_ns() - self._zero) // 1_000_000 & 0xFFFFFFFF
+            _POINT.pack_into(self._map, self._end, _IS_POINT, key, milliseconds, step, value)
+            self._end = end
+            self._words[_LENGTH] = end - _HEADER
+
+    def mark(self, kind: str, **data: Any) -> None:
+        """Append something that is no point of a curve; `data` must have a JSON form."""
+        with self._lock:
+            self._text(_IS_MARK, 0, json.dumps([kind, data]))
+
+    @property
+    def granted(self) -> int:
+        """Return how many steps the engine grants in all."""
+        return self._words[_GRANT]
+
+    @property
+    def signal(self) -> int:
+        """Return what the engine wants: a `Signal`."""
+        return self._words[_SIGNAL]
+
+    def wait_at(self, step: int) -> None:
+        """Tell the engine that the trial has done `step` steps and waits for more; 0 ends the waiting."""
+        self._words[_WAITING] = step
+
+    def close(self) -> None:
+        """Unmap the file. All that was written stays."""
+        with self._lock:
+            self._words.release()
+            self._map.close()
+            os.close(self._file)
+
+    def _name(self, metric: str) -> int:
+        if len(self._keys) >= 0xFFFF:
+            raise StoreError(f"The trial logs more than 65,535 different metrics; {metric!r} has no room. Log fewer.")
+        key = self._keys[metric] = len(self._keys)
+        self._text(_IS_NAME, key, metric)
+        return key
+
+    def _text(self, kind: int, key: int, text: str) -> None:
+        data = text.encode()
+        end = self._end + 16 + len(data) + -len(data) % 8
+        if end > self._size:
+            self._grow(end)
+        milliseconds = (time.monotonic_ns() - self._zero) // 1_000_000 & 0xFFFFFFFF
+        _TEXT.pack_into(self._map, self._end, kind, key, milliseconds, len(data))
+        self._map[self._end + 16 : self._end + 16 + len(data)] = data
+        self._end = end
+        self._words[_LENGTH] = end - _HEADER
+
+    def _grow(self, needed: int) -> None:
+        size = self._size
+        while size < needed:
+            size += min(size * (_GROWTH - 1), _LARGEST_GROWTH)
+        # Space is taken before it is mapped: a sparse map on a full disk would end the trial with SIGBUS.
+        _allocate(self._file, self._size, size - self._size, self._path)
+        self._words.release()
+        self._map.close()
+        self._map = mmap.mmap(self._file, size)
+        self._words = memoryview(self._map)[:_HEADER].cast("Q")
+        self._size = size
+
+
+class RunLogReader:
+    """Follow a run log while another process writes it. Reads only what is new."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._read = 0
+        self._names: dict[int, str] = {}
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def __enter__(self) -> "RunLogReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def waiting(self) -> int:
+        """Return at how many steps the trial waits for more; 0 when it does not wait."""
+        return self._word(_WAITING)
+
+    @property
+    def length(self) -> int:
+        """Return how many bytes of records there are: a cheap sign of life."""
+        return self._word(_LENGTH)
+
+    def grant(self, steps: int) -> None:
+        """Let the trial go on up to `steps` steps in all."""
+        os.pwrite(self._file, steps.to_bytes(8, "little"), _GRANT * 8)
+
+    def signal(self, signal: Signal) -> None:
+        """Tell the trial to stop or to pause."""
+        os.pwrite(self._file, int(signal).to_bytes(8, "little"), _SIGNAL * 8)
+
+    def read(self) -> list[Point | Mark]:
+        """Return the points and marks that came since the last call, in their order."""
+        length = self._word(_LENGTH)
+        if self._word(0) != _MAGIC or length <= self._read:
+            return []
+        data = os.pread(self._file, length - self._read, _HEADER + self._read)
+        self._read += len(data)
+        return list(self._parse(data))
+
+    def names(self) -> dict[int, str]:
+        """Return the metrics by key, of the whole file."""
+        self.read()
+        self.close()
+        return self._names
+
+    def _word(self, index: int) -> int:
+        return int.from_bytes(os.pread(self._file, 8, index * 8), "little")
+
+    def _parse(self, data: bytes) -> list[Point | Mark]:
+        items: list[Point | Mark] = []
+        offset, unpack = 0, _POINT.unpack_from
+        names = self._names
+        while offset < len(data):
+            if data[offset] == _IS_POINT:
+                _, key, milliseconds, step, value = unpack(data, offset)
+                items.append(Point(names[key], step, value, milliseconds / 1000))
+                offset += 24
+                continue
+            kind, key, milliseconds, size = _TEXT.unpack_from(data, offset)
+            text = data[offset + 16 : offset + 16 + size].decode()
+            offset += 16 + size + -size % 8
+            if kind == _IS_NAME:
+                names[key] = text
+            else:
+                name, fields = json.loads(text)
+                items.append(Mark(name, fields, milliseconds / 1000))
+        return items
+
+
+def _allocate(file: int, offset: int, size: int, path: Path) -> None:
+    reserve: Callable[[int, int, int], None] | None = getattr(os, "posix_fallocate", None)
+    try:
+        if reserve is not None:
+            reserve(file, offset, size)
+        else:  # macOS and Windows: writing zeros takes the space as well
+            os.lseek(file, offset, os.SEEK_SET)
+            os.write(file, bytes(size))
+    except OSError as error:
+        raise StoreError(
+            f"The run log {path} cannot grow by {size} bytes ({error.strerror}). Free some space; "
+            "everything logged so far is kept."
+        ) from error

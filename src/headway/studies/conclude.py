@@ -1,0 +1,82 @@
+"""From ended trials to verdicts: finalists against the baseline on fresh seeds, and candidates that change nothing."""
+
+from dataclasses import asdict
+from typing import Any
+
+from headway.store import Store, StudyRecord
+from headway.studies.plan import StudyPlan
+from headway.studies.study import Study
+from headway.validate import Comparison, compare_paired
+
+__all__ = ["conclude"]
+
+
+def conclude(store: Store, record: StudyRecord, study: Study, plan: StudyPlan) -> None:
+    """Write a study's verdicts anew, in one transaction."""
+    with store.database.write():
+        store.studies.clear_verdicts(record.id)
+        finalists = plan.finalists()
+        for candidate in finalists:
+            _decide(store, record, study, plan, candidate, len(finalists))
+        for trial in plan.searched():
+            if plan.identical(trial):
+                sentence = f"Identical: with seed {trial.seed} it gives the baseline's curves, bit for bit."
+                store.studies.decide(record.id, trial.candidate, plan.baseline, "identical", sentence, {})
+        if not finalists:
+            store.events.add("conclusion", study=record.id, text=_without_finalists(study, plan))
+
+
+def _decide(
+    store: Store, record: StudyRecord, study: Study, plan: StudyPlan, candidate: str, finalists: int
+) -> None:
+    ours, theirs = plan.values(candidate), plan.values(plan.baseline)
+    shared = sorted(ours.keys() & theirs.keys())
+    if len(shared) < 2:
+        sentence = _why_unmeasured(study, plan, candidate)
+        store.studies.decide(record.id, candidate, plan.baseline, "undecided", sentence, {"pairs": len(shared)})
+        return
+    comparison = compare_paired(
+        ours,
+        theirs,
+        metric=study.experiment.metric,
+        direction=study.experiment.direction,
+        level=study.level,
+        comparisons=finalists,
+    )
+    data = _data(comparison) | {"seeds": shared, "cost_seconds": _cost(plan, candidate)}
+    store.studies.decide(
+        record.id, candidate, plan.baseline, str(comparison.decision), comparison.sentence, data
+    )
+
+
+def _data(comparison: Comparison) -> dict[str, Any]:
+    fields = asdict(comparison)
+    return {name: value for name, value in fields.items() if name not in ("decision", "sentence")}
+
+
+def _cost(plan: StudyPlan, candidate: str) -> float:
+    trials = [plan.trial(candidate, seed) for seed in plan.confirmation_seeds]
+    return sum(trial.wall_seconds for trial in trials if trial is not None)
+
+
+def _why_unmeasured(study: Study, plan: StudyPlan, candidate: str) -> str:
+    first, start = plan.trial(candidate, study.seed), plan.trial(plan.baseline, study.seed)
+    seen = ""
+    if first is not None and start is not None and first.value is not None and start.value is not None:
+        seen = f" One run each gave {first.value:.6g} against {start.value:.6g}."
+    if not study.experiment.has_seed_channel:
+        return f"Undecided: no seed reaches the experiment, so its noise is unknown.{seen} Use {{seed}} in the command."
+    failed = [plan.trial(candidate, seed) for seed in plan.confirmation_seeds]
+    reasons = sorted({str(trial.reason) for trial in failed if trial is not None and trial.reason is not None})
+    why = f" ({', '.join(reasons)})" if reasons else ""
+    return f"Undecided: fewer than two pairs of fresh seeds ran to their end{why}.{seen}"
+
+
+def _without_finalists(study: Study, plan: StudyPlan) -> str:
+    if plan.note is not None:
+        return plan.note
+    if not study.experiment.space.parameters:
+        trial = plan.trial(plan.baseline, study.seed)
+        value = "" if trial is None or trial.value is None else f" It reached {study.experiment.metric} {trial.value:.6g}."
+        return f"The space has no parameter to vary, so only the baseline ran.{value}"
+    return "No candidate ran to its end with another result than the baseline's, so there is nothing to confirm."

@@ -1,0 +1,155 @@
+"""One session of a study: open the record, hold the definition against it, run the engine, write verdicts and report."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headway.core import DefinitionChanged
+from headway.engine import Ending, Engine, EngineSettings, Observer, Origin, make_scheduler
+from headway.experiments import CommandExperiment, Experiment
+from headway.store import Store, StudyRecord
+from headway.studies.conclude import conclude
+from headway.studies.observers import PlainObserver
+from headway.studies.plan import StudyPlan
+from headway.studies.report import write_report
+from headway.studies.study import Study
+from headway.studies.summary import StudySummary, summarize
+
+__all__ = ["origin_of", "record_of", "run_study"]
+
+
+def run_study(study: Study, folder: Path, settings: EngineSettings, observer: Observer | None = None) -> StudySummary:
+    """Run a study, or go on with it, and return its summary. Ctrl-C pauses it; a second one ends it at once."""
+    watcher = observer or PlainObserver()
+    with Store.open(folder) as store:
+        record = record_of(store, study)
+        if not study.experiment.has_seed_channel:
+            watcher.note(
+                "No seed reaches this command, so there is no noise to measure: use {seed} in it, or read HEADWAY_SEED."
+            )
+        plan = StudyPlan(store, record, study)
+        engine = Engine(
+            store,
+            record,
+            study.experiment,
+            origin_of(study.experiment, study.source, folder),
+            make_scheduler(study.scheduler, study.experiment.direction),
+            settings,
+            watcher,
+        )
+        ending = _run_engine(engine, plan)
+        if ending == "done":
+            conclude(store, record, study, plan)
+            store.studies.set_state(record.id, "finished")
+        write_report(store, summarize(store, store.studies.get(record.name)))
+        return summarize(store, store.studies.get(record.name))
+
+
+def record_of(store: Store, study: Study) -> StudyRecord:
+    """Return the study's record, made anew or the one of its name; refuse another definition and say what differs."""
+    source = "" if study.source is None else os.path.relpath(study.source, study.experiment.root)
+    found = store.studies.find(study.name)
+    if found is None:
+        return store.studies.create(
+            name=study.name,
+            definition=study.definition,
+            settings=study.settings,
+            source=source,
+            experiment=study.experiment.identity,
+            metric=study.experiment.metric,
+            direction=study.experiment.direction,
+        )
+    before, now = _flat(found.definition), _flat(study.definition)
+    changes = [
+        f"  {key}: {before.get(key, 'absent')} -> {now.get(key, 'absent')}"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key)
+    ]
+    if changes:
+        raise DefinitionChanged(
+            f"The study {study.name!r} is in the record with another definition (recorded -> now):\n"
+            + "\n".join(changes)
+            + f"\nGive the new one a name of its own, name=\"{study.name}-2\"; trials that both share are not run again."
+        )
+    store.studies.set_settings(found.id, study.settings, source)
+    return store.studies.get(study.name)
+
+
+def origin_of(experiment: Experiment, source: Path | None, folder: Path) -> Origin:
+    """Say where workers find the experiment. One that a notebook defines travels as a pickle."""
+    identity, where = experiment.identity, str(experiment.folder)
+    if isinstance(experiment, CommandExperiment):
+        return Origin(identity=identity, folder=where, command=experiment.to_json())
+    if experiment.source is not None:
+        return Origin(identity=identity, folder=where, file=str(source or experiment.source))
+    import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
+
+    target = folder / "notebooks" / f"{identity}.pickle"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(cloudpickle.dumps(experiment))  # pyright: ignore[reportUnknownMemberType]
+    return Origin(identity=identity, folder=where, pickled=str(target))
+
+
+def _run_engine(engine: Engine, plan: StudyPlan) -> Ending:
+    """Run the loop here, or in a thread where a loop runs already (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_with_signals(engine, plan))
+    result: list[Ending] = []
+    problem: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            result.append(asyncio.run(engine.run(plan)))
+        except BaseException as error:
+            problem.append(error)
+
+    thread = threading.Thread(target=target, name="headway-engine")
+    thread.start()
+    _join(thread, engine)
+    if problem:
+        raise problem[0]
+    return result[0]
+
+
+def _join(thread: threading.Thread, engine: Engine) -> None:
+    asked = False
+    while thread.is_alive():
+        try:
+            thread.join(0.2)
+        except KeyboardInterrupt:
+            engine.end_now() if asked else engine.pause()
+            asked = True
+
+
+async def _with_signals(engine: Engine, plan: StudyPlan) -> Ending:
+    loop = asyncio.get_running_loop()
+    asked = 0
+
+    def interrupt() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            engine.pause()
+        else:
+            engine.end_now()
+
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        loop.add_signal_handler(signal.SIGTERM, interrupt)
+    return await engine.run(plan)
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            flat |= _flat(item, f"{prefix}{key}.")  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            flat[prefix + key] = repr(list(item) if isinstance(item, tuple) else item)  # pyright: ignore[reportUnknownArgumentType]
+    return flat

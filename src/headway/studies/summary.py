@@ -1,0 +1,210 @@
+"""A study as people look at it: its trials, its best, its verdict and its key figures, read from the record alone."""
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from headway.core import Budget, Direction, Reason, Role, Spent, TrialState, better
+from headway.store import Store, StudyRecord, StudyTrial, VerdictRecord
+
+__all__ = ["CandidateRow", "KeyFigures", "StudySummary", "summarize"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFigures:
+    """Hold what a team can watch. Shares are of the slot seconds that the study had; times are in seconds.
+
+    `saved_seconds` is what reused trials had cost and what trials that were stopped early would still have cost.
+    """
+
+    trials_per_hour: float | None
+    idea_to_verdict_seconds: float | None
+    idle_share: float | None
+    wasted_share: float | None
+    saved_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateRow:
+    """Hold one candidate of a study: who proposed it, what its search run gave, what was decided."""
+
+    number: int
+    candidate: str
+    config: Mapping[str, Any]
+    proposer: str
+    parents: tuple[str, ...]
+    trials: tuple[StudyTrial, ...]
+    state: str
+    value: float | None
+    reason: str
+    decision: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySummary:
+    """Hold all that there is to say of a study."""
+
+    study: StudyRecord
+    metric: str
+    direction: Direction
+    baseline: Mapping[str, Any]
+    candidates: tuple[CandidateRow, ...]
+    verdicts: tuple[VerdictRecord, ...]
+    budget: Budget
+    spent: Spent
+    figures: KeyFigures
+    sentence: str
+    report: str | None
+
+    @property
+    def trials(self) -> list[StudyTrial]:
+        """Return all trials of the study, in the order of their candidates."""
+        return [place for row in self.candidates for place in row.trials]
+
+    @property
+    def best(self) -> CandidateRow | None:
+        """Return the candidate that was accepted with the largest effect, or None."""
+        accepted = [item for item in self.verdicts if item.decision == "accepted"]
+        if not accepted:
+            return None
+        first = max(accepted, key=lambda item: item.data.get("effect") or 0.0)
+        return next((row for row in self.candidates if row.candidate == first.candidate), None)
+
+    def count(self, state: TrialState) -> int:
+        """Count the trials in a state."""
+        return sum(place.trial.state == state for place in self.trials)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary as JSON."""
+        return {
+            "study": self.study.name,
+            "state": self.study.state,
+            "metric": self.metric,
+            "direction": self.direction,
+            "baseline": dict(self.baseline),
+            "sentence": self.sentence,
+            "verdicts": [
+                {"candidate": item.candidate, "decision": item.decision, "sentence": item.sentence, **item.data}
+                for item in self.verdicts
+            ],
+            "best": None if self.best is None else {"candidate": self.best.candidate, "config": dict(self.best.config)},
+            "trials": {str(state): self.count(state) for state in TrialState if self.count(state)},
+            "budget": self.budget.to_json(),
+            "spent": asdict(self.spent),
+            "figures": asdict(self.figures),
+            "report": self.report,
+        }
+
+
+def summarize(store: Store, study: StudyRecord) -> StudySummary:
+    """Read a study's summary from the record."""
+    places = store.trials.of_study(study.id)
+    verdicts = store.studies.verdicts(study.id)
+    decided = {item.candidate: item.decision for item in verdicts}
+    by_number: dict[int, list[StudyTrial]] = {}
+    for place in places:
+        by_number.setdefault(place.number, []).append(place)
+    rows: list[CandidateRow] = []
+    for item in store.studies.proposals(study.id):
+        own = tuple(sorted(by_number.get(item.number, ()), key=lambda place: place.trial.seed))
+        state, value, reason = _standing(own)
+        rows.append(
+            CandidateRow(
+                number=item.number,
+                candidate=item.candidate,
+                config=item.config,
+                proposer=item.proposer,
+                parents=item.parents,
+                trials=own,
+                state=state,
+                value=value,
+                reason=reason,
+                decision=decided.get(item.candidate),
+            )
+        )
+    spending = store.studies.spending(study.id)
+    budget = study.settings.get("budget", {})
+    executed = sum(not place.reused for place in places)
+    report = store.folder / "reports" / f"{study.name}.html"
+    return StudySummary(
+        study=study,
+        metric=study.metric,
+        direction=study.direction,
+        baseline=study.definition["baseline"],
+        candidates=tuple(rows),
+        verdicts=tuple(verdicts),
+        budget=Budget(trials=budget.get("trials"), seconds=budget.get("seconds")),
+        spent=Spent(trials=executed, seconds=spending.get("seconds", 0.0)),
+        figures=_figures(places, verdicts, spending),
+        sentence=_sentence(study, verdicts, store),
+        report=str(report) if report.exists() else None,
+    )
+
+
+def _standing(places: Sequence[StudyTrial]) -> tuple[str, float | None, str]:
+    """Return state, value and reason of a candidate's first run: its search trial, or the baseline's."""
+    first = next((place.trial for place in places if place.role != Role.CONFIRM), None)
+    if first is None:
+        return "queued", None, ""
+    return str(first.state), first.value, "" if first.reason is None else f"{first.reason}: {first.message}"
+
+
+def _sentence(study: StudyRecord, verdicts: Sequence[VerdictRecord], store: Store) -> str:
+    accepted = [item for item in verdicts if item.decision == "accepted"]
+    if accepted:
+        return max(accepted, key=lambda item: item.data.get("effect") or 0.0).sentence
+    confirmed = [item for item in verdicts if item.decision != "identical"] or verdicts
+    if confirmed:
+        return confirmed[0].sentence
+    notes = store.events.of_study(study.id, kinds=("conclusion",))
+    if notes:
+        return str(notes[-1].data["text"])
+    return "No verdict yet." if study.state != "finished" else "The study ended without a verdict."
+
+
+def _figures(
+    places: Sequence[StudyTrial], verdicts: Sequence[VerdictRecord], spending: Mapping[str, float]
+) -> KeyFigures:
+    own = [place.trial for place in places if not place.reused and place.trial.state.ended]
+    seconds, slots, busy = (spending.get(kind, 0.0) for kind in ("seconds", "slot seconds", "busy slot seconds"))
+    wasted = sum(trial.wall_seconds for trial in own if trial.state == TrialState.FAILED)
+    created = {trial.candidate: trial.created for trial in reversed(own)}
+    waits = [item.created - created[item.candidate] for item in verdicts if item.candidate in created]
+    return KeyFigures(
+        trials_per_hour=3600 * len(own) / seconds if seconds else None,
+        idea_to_verdict_seconds=statistics.median(waits) if waits else None,
+        idle_share=max(0.0, 1 - busy / slots) if slots else None,
+        wasted_share=wasted / slots if slots else None,
+        saved_seconds=_saved(places),
+    )
+
+
+def _saved(places: Sequence[StudyTrial]) -> float:
+    reused = sum(place.trial.wall_seconds for place in places if place.reused)
+    stopped = 0.0
+    for place in places:
+        trial = place.trial
+        if trial.reason == Reason.SCHEDULER and trial.step and trial.horizon:
+            stopped += trial.wall_seconds * (trial.horizon / trial.step - 1)
+    return reused + stopped
+
+
+def best_so_far(summary: StudySummary) -> CandidateRow | None:
+    """Return the candidate with the best value of a complete search run; noise included, so it is no verdict."""
+    best: CandidateRow | None = None
+    for row in summary.candidates:
+        if row.state == TrialState.COMPLETE and row.value is not None:
+            if best is None or best.value is None or better(row.value, best.value, summary.direction):
+                best = row
+    return best
+
+
+def age_text(seconds: float) -> str:
+    """Say how long ago a time (seconds since 1970) was."""
+    passed = max(0.0, time.time() - seconds)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if passed >= size:
+            return f"{passed / size:.0f} {unit} ago"
+    return f"{passed:.0f} s ago"
