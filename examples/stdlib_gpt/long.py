@@ -21,7 +21,7 @@ LAYERS, WIDTH = 4, 128
     setup=load_corpus,
     needs=headway.Needs(cores=2),
     space={
-        "lr": headway.Float(1e-3, 3e-2, log=True),
+        "lr": headway.Float(1e-3, 1e-2, log=True),
         "momentum": 0.95,
         "optimizer": "muon",
         "schedule": "wsd",
@@ -59,4 +59,4 @@ def gzip_bits_per_byte(corpus: Corpus) -> float:
     return 8 * len(gzip.compress(text, compresslevel=9)) / len(text)
 
 
-study = headway.Study(train_long, name="stdlib-gpt-long", baseline={"lr": 1e-2}, budget="1 trial")
+study = headway.Study(train_long, name="stdlib-gpt-long", baseline={"lr": 3e-3}, budget="1 trial")

@@ -1,13 +1,13 @@
 """Headway: an execution engine for AI research. Ideas in, validated answers out.
 
-    import headway
+import headway
 
-    @headway.experiment(metric="loss", space={"lr": headway.Float(1e-4, 1e-1, log=True)})
-    def train(run):
-        ...
-        run.report(loss=loss)
+@headway.experiment(metric="loss", space={"lr": headway.Float(1e-4, 1e-1, log=True)})
+def train(run):
+    ...
+    run.report(loss=loss)
 
-    headway.Study(train, budget="30 trials").run()
+headway.Study(train, budget="30 trials").run()
 """
 
 from importlib import import_module

@@ -36,7 +36,8 @@ def test_enumeration_agrees_with_brute_force_over_deep_conditions():
             "e": Int(1, 2),
         }
     )
-    axes = [[(place + 0.5) / parameter.count for place in range(parameter.count)] for _, parameter in space]
+    counts = [parameter.count or 0 for _, parameter in space]
+    axes = [[(place + 0.5) / count for place in range(count)] for count in counts]
     brute = {canonical_json(space.at(point)) for point in itertools.product(*axes)}
     enumeration = Enumeration.of_all(space)
     assert enumeration is not None

@@ -1,10 +1,20 @@
 import logging
 from importlib.metadata import EntryPoint, EntryPoints
+from typing import cast
 
 import pytest
 
 from headway.core import Choice, MissingExtra, Space, UsageError
-from headway.propose import GridSampler, OptunaSampler, RandomSampler, SobolSampler, make_sampler, optuna, registry
+from headway.propose import (
+    GridSampler,
+    OptunaSampler,
+    RandomSampler,
+    SamplerFactory,
+    SobolSampler,
+    make_sampler,
+    optuna,
+    registry,
+)
 
 SPACE = Space.of({"batch": Choice([16, 32])})
 
@@ -46,7 +56,7 @@ def test_a_factory_takes_the_place_of_a_name():
 
 def test_a_factory_that_makes_something_else_is_named():
     with pytest.raises(UsageError, match=r"not_a_sampler.* made a list"):
-        make_sampler(not_a_sampler, SPACE, seed=0, direction="maximize")
+        make_sampler(cast("SamplerFactory", not_a_sampler), SPACE, seed=0, direction="maximize")
 
 
 def test_a_plug_in_is_found_by_its_entry_point(plugged):

@@ -14,6 +14,7 @@ _UNITS = {
     "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
     "d": 86400.0, "day": 86400.0, "days": 86400.0,
 }  # fmt: skip
+_TRIALS = ("trial", "trials", "")
 _EXPECTED = "Expected amounts such as '24 trials', '2 hours', '30 min' or '90 s', joined by 'or': '50 trials or 8 h'."
 
 
@@ -52,12 +53,16 @@ class Budget:
             if match is None:
                 raise UsageError(f"The budget {text!r} cannot be read at {part!r}. {_EXPECTED}")
             amount, unit = float(match[1]), match[2]
-            if unit in ("trial", "trials", "") and amount == int(amount):
-                trials = int(amount)
-            elif unit in _UNITS:
-                seconds = amount * _UNITS[unit]
-            else:
+            if unit not in _UNITS and unit not in _TRIALS:
                 raise UsageError(f"The budget {text!r} has the unknown unit {unit!r}. {_EXPECTED}")
+            if (trials if unit in _TRIALS else seconds) is not None:
+                raise UsageError(f"The budget {text!r} gives the same limit twice, again at {part!r}. Give each once.")
+            if unit in _UNITS:
+                seconds = amount * _UNITS[unit]
+            elif amount == int(amount):
+                trials = int(amount)
+            else:
+                raise UsageError(f"The budget {text!r} has {amount} trials. Give a whole number of them.")
         return cls(trials=trials, seconds=seconds)
 
     def left(self, spent: Spent) -> "Budget":
@@ -81,5 +86,5 @@ class Budget:
         if self.trials is not None:
             parts.append(f"{self.trials} trials")
         if self.seconds is not None:
-            parts.append(f"{self.seconds:.0f} s")
+            parts.append(f"{self.seconds:.10g} s")
         return " or ".join(parts) or "unlimited"

@@ -29,7 +29,7 @@ def canonical_json(value: Json) -> str:
 
 def digest(value: Json) -> str:
     """Digest the canonical JSON of `value`: 20 hexadecimal characters of SHA-256."""
-    return digest_bytes(canonical_json(value).encode())
+    return digest_bytes(canonical_json(value).encode(errors="surrogatepass"))  # file names may hold any byte
 
 
 def digest_bytes(data: bytes) -> str:

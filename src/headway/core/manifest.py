@@ -1,11 +1,11 @@
-"""What a trial's result depends on, as a compiler's dependency file lists it: files by digest, packages, threads, device.
+"""What a trial's result depends on, as a compiler's dependency file lists it: files by digest, packages, threads.
 
 The engine fills it, the store keeps it, and reuse compares it with today's tree. Nothing here touches a disk.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from headway.core.digest import digest
 
@@ -47,13 +47,19 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as JSON."""
-        return asdict(self) | {"files": [asdict(use) for use in self.files], "packages": dict(self.packages), "sites": list(self.sites)}
+        return asdict(self) | {
+            "files": [asdict(use) for use in self.files],
+            "packages": dict(self.packages),
+            "sites": list(self.sites),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Manifest":
         """Read what `to_json` wrote."""
-        files = tuple(FileUse(**use) for use in cast("list[dict[str, Any]]", data["files"]))
-        return cls(**{**data, "files": files, "sites": tuple(data["sites"])})
+        fields = dict(data)
+        fields["files"] = tuple(FileUse(**use) for use in data["files"])
+        fields["sites"] = tuple(data["sites"])
+        return cls(**fields)
 
     @property
     def digest(self) -> str:

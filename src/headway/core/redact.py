@@ -54,6 +54,4 @@ class Redactor:
 
     def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return the environment without the values of secret variables."""
-        return {
-            name: _MASK if _SECRET_NAME.search(name) else self.text(value) for name, value in environment.items()
-        }
+        return {name: _MASK if _SECRET_NAME.search(name) else self.text(value) for name, value in environment.items()}

@@ -55,6 +55,8 @@ class Float:
         """Return the value at the quantile `u` in [0, 1]."""
         if self.step is not None and self.count is not None:
             return self._on_step(min(int(u * self.count), self.count - 1))
+        if u in (0.0, 1.0):
+            return float(self.high if u else self.low)
         if self.log:
             value = math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low)))
         else:
@@ -70,7 +72,9 @@ class Float:
         """Return at most `points` values that span the range."""
         if self.step is not None and self.count is not None:
             return _unique([self._on_step(index) for index in _spread(self.count, points)])
-        return _unique([self.at(index / max(points - 1, 1)) for index in range(points)])
+        # Twelve digits, so that powers of ten are those that people type: 0.001, not 0.0010000000000000002.
+        values = (float(f"{self.at(index / max(points - 1, 1)):.12g}") for index in range(points))
+        return _unique([min(max(value, float(self.low)), float(self.high)) for value in values])
 
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or return None."""
@@ -301,8 +305,10 @@ def _check_range(kind: str, low: float, high: float, log: bool, step: float | No
     if log and low <= 0:
         raise SpaceError(f"{kind}({low}, {high}, log=True) includes {low}, which has no logarithm. Start above 0.")
     if step is not None and (log or not 0 < step < math.inf):
-        raise SpaceError(f"{kind}({low}, {high}) has step={step}{' with log=True' if log else ''}: use one positive "
-                         "step on a linear scale, or a logarithmic scale without a step.")  # fmt: skip
+        raise SpaceError(
+            f"{kind}({low}, {high}) has step={step}{' with log=True' if log else ''}: use one positive "
+            "step on a linear scale, or a logarithmic scale without a step."
+        )
 
 
 def _parents_first(parameters: Mapping[str, Parameter], constants: Mapping[str, Scalar]) -> dict[str, Parameter]:

@@ -1,4 +1,4 @@
-"""What a worker's process does to itself before it runs anything: its own group, limits, a death tied to its parent's."""
+"""What a worker's process does to itself before it runs anything: a group of its own, limits, a tie to its parent."""
 
 import contextlib
 import ctypes

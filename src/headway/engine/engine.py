@@ -1,8 +1,8 @@
 """The engine: asks a study for work, answers from the record what it can, runs the rest, and never dies of a trial.
 
-One asyncio loop. Each turn hears requests, fills free slots, follows run logs, decides at rungs, and records what ended.
-Every change of state is a transaction, so that `kill -9` at any moment loses nothing: the next engine of the study
-recovers what this one left.
+One asyncio loop. Each turn hears requests, fills free slots, follows run logs, decides at rungs, and records what has
+ended. Every change of state is a transaction: `kill -9` at any moment loses nothing, as the next engine
+of the study recovers what this one left.
 """
 
 import asyncio
@@ -66,7 +66,15 @@ class Engine:
         threads, device = experiment.needs.cores, "gpu" if experiment.needs.gpus else "cpu"
         library = Library(store, experiment.root, self._redactor)
         self._recorder = Recorder(store, study, library, self._limits, threads=threads, device=device)
-        self._reuse = Reuse(store, study, library, experiment.limits, threads=threads, device=device)
+        self._reuse = Reuse(
+            store,
+            study,
+            library,
+            experiment.limits,
+            threads=threads,
+            device=device,
+            since=time.time() if settings.retry_failed else 0.0,
+        )
         self._backend = self._make_backend()
         self._backend_open = False
         self._running: dict[int, Attempt] = {}
@@ -125,9 +133,7 @@ class Engine:
             self._collect(work)
             if not self._running and (self._pausing or (not self._again and work.done())):
                 return
-            self._observer.tick(
-                busy=self._slots.busy, workers=self._slots.workers, idle_share=self._idle_share()
-            )
+            self._observer.tick(busy=self._slots.busy, workers=self._slots.workers, idle_share=self._idle_share())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _TURN_SECONDS if not self._waiting() else 0.002)
             self._wake.clear()
@@ -276,9 +282,14 @@ class Engine:
         value = progress.value_at(self._study.metric, step)
         go_on = self._scheduler.decide(trial, rung, value)
         self._store.events.add(
-            "rung", study=self._study.id, trial=trial, rung=rung, step=step, go_on=go_on,
+            "rung",
+            study=self._study.id,
+            trial=trial,
+            rung=rung,
+            step=step,
+            go_on=go_on,
             value=value if value is None or abs(value) < float("inf") else None,
-        )  # fmt: skip
+        )
         if value is None:
             self._observer.note(
                 f"Trial {trial} logged no {self._study.metric} by step {step}, so nothing can be decided early: "
@@ -342,7 +353,9 @@ class Engine:
     def _retry(self, work: Work, record: TrialRecord, assignment: Assignment) -> None:
         lost = [item for item in self._store.trials.attempts(record.id) if item.outcome == "lost"]
         if record.state == TrialState.PAUSED and len(lost) > 1:
-            self._store.trials.end(record.id, TrialState.FAILED, reason=Reason.LOST, message="Its process went away twice.")
+            self._store.trials.end(
+                record.id, TrialState.FAILED, reason=Reason.LOST, message="Its process went away twice."
+            )
             record = self._store.trials.get(record.id)
             self._observer.ended(record, assignment, reused=False)
             work.ended(assignment, record, reused=False)
@@ -401,7 +414,9 @@ class Engine:
                 )
             previous = (study.lease_pid, study.lease_started)
         if not self._store.studies.take_lease(self._study.id, os.getpid(), started, previous):
-            raise StudyBusy(f"Another engine took the study {study.name!r} this moment. See: headway status {study.name}")
+            raise StudyBusy(
+                f"Another engine took the study {study.name!r} this moment. See: headway status {study.name}"
+            )
 
     def _make_backend(self) -> Backend:
         return make_backend(

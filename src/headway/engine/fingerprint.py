@@ -31,4 +31,3 @@ def of_text(lines: Sequence[str]) -> str:
 def _of(kind: str, frames: Sequence[tuple[str, str]], message: str) -> str:
     places = [f"{file.replace(_BACKSLASH, '/').rsplit('/', 1)[-1]}:{name}" for file, name in frames]
     return digest([kind, places, _VARYING.sub("#", message)])[:12]
-

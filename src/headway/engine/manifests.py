@@ -1,4 +1,4 @@
-"""Build a trial's manifest from what its file trace saw, keep a snapshot of the files, and compare it with today's tree."""
+"""Build a trial's manifest from its file trace, keep a snapshot of the files, and compare it with today's tree."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ from headway.engine.sources import digest_module
 from headway.experiments import trace
 from headway.store import Store, digest_file
 
-__all__ = ["Library", "NATIVE_READERS", "Use", "observed"]
+__all__ = ["NATIVE_READERS", "Library", "Use", "observed"]
 
 # These read files with their own code, which Python's audit hooks do not see.
 NATIVE_READERS = frozenset({"polars", "pyarrow", "safetensors", "h5py", "duckdb", "zarr", "cv2", "netCDF4"})
@@ -208,4 +208,3 @@ def _input_files(inputs: Sequence[str]) -> list[Path]:
         path = Path(item)
         files += sorted(sub for sub in path.rglob("*") if sub.is_file()) if path.is_dir() else [path]
     return files
-

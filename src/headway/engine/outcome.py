@@ -9,7 +9,13 @@ from headway.engine.progress import Progress
 
 __all__ = ["Exit", "Outcome", "judge"]
 
-_OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError", "can't allocate memory", "CUDA out of memory", "Cannot allocate memory")
+_OUT_OF_MEMORY = (
+    "MemoryError",
+    "OutOfMemoryError",
+    "can't allocate memory",
+    "CUDA out of memory",
+    "Cannot allocate memory",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +56,9 @@ def judge(progress: Progress, ended: Exit, cause: Reason | None, metric: str, li
         return _of_signal(ended.signal, limits, finite)
     if not progress.ended and not (progress.left and value is not None):
         code = "" if ended.code is None else f" with code {ended.code}"
-        return _failed(Reason.EXITED, f"The experiment left its process{code} before its function returned.", value=finite)
+        return _failed(
+            Reason.EXITED, f"The experiment left its process{code} before its function returned.", value=finite
+        )
     return _of_value(progress, value, metric)
 
 
@@ -60,7 +68,8 @@ def _of_value(progress: Progress, value: float | None, metric: str) -> Outcome:
         there = f"it logged {', '.join(seen)}" if seen else "it logged nothing"
         return _failed(
             Reason.NO_METRIC,
-            f"The trial ended without {metric!r}; {there}. Report it: run.report({metric}=...), or print '{metric}: VALUE'.",
+            f"The trial ended without {metric!r}; {there}. "
+            f"Report it: run.report({metric}=...), or print '{metric}: VALUE'.",
         )
     if not math.isfinite(value):
         return _failed(Reason.NOT_FINITE, f"The objective {metric} is {value}: the training diverged.")

@@ -1,6 +1,6 @@
 """Processes as the kernel shows them: start times, descendants, memory, and ending a whole tree.
 
-Linux reads /proc. Elsewhere `ps` answers what it can, and what it cannot is left to the limits that the system enforces.
+Linux reads /proc. Elsewhere `ps` answers what it can; the rest is left to the limits that the system enforces.
 """
 
 import contextlib

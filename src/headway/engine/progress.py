@@ -33,9 +33,11 @@ class Progress:
             self.points.append(item)
             self.last[item.metric] = item.value
             self.step = max(self.step or 0, item.step)
-            return
-        data = item.data
-        match item.kind:
+        else:
+            self._take_mark(item.kind, item.data)
+
+    def _take_mark(self, kind: str, data: dict[str, Any]) -> None:  # noqa: C901 - one line for each kind of mark
+        match kind:
             case "report":
                 self.reported.update(data["values"])
             case "horizon":

@@ -1,4 +1,4 @@
-"""Write what attempts came to: one transaction an attempt, the same for one that ended now and one that a dead engine left."""
+"""Write what attempts came to, one transaction each: those that end now, and those that a dead engine left."""
 
 import shutil
 from collections.abc import Callable
@@ -85,9 +85,9 @@ class Recorder:
         return len(left)
 
     def _recover(self, attempt: AttemptRecord) -> None:
-        if attempt.pid is not None and attempt.pid_started is not None:
-            if processes.alive(attempt.pid, attempt.pid_started):
-                processes.end_tree(attempt.pid)
+        pid, started = attempt.pid, attempt.pid_started
+        if pid is not None and started is not None and processes.alive(pid, started):
+            processes.end_tree(pid)
         folder = self._store.folder / attempt.directory
         follower = Follower(folder, many=True)
         follower.poll()
@@ -111,7 +111,11 @@ class Recorder:
         if outcome.reason != Reason.SIGNAL:
             return outcome
         before = [item.outcome for item in self._store.trials.attempts(trial.id)]
-        return outcome if "signal" in before else Outcome(state=TrialState.QUEUED, reason=Reason.SIGNAL, message=outcome.message)
+        return (
+            outcome
+            if "signal" in before
+            else Outcome(state=TrialState.QUEUED, reason=Reason.SIGNAL, message=outcome.message)
+        )
 
     def _manifest(self, trial: TrialRecord, folder: Path, progress: Progress, began: float) -> Manifest:
         use = observed([folder / "template.trace", folder / "trace"])

@@ -16,7 +16,15 @@ class Reuse:
     """Find the trial that answers for a candidate and a seed, or the unfinished one to go on with."""
 
     def __init__(
-        self, store: Store, study: StudyRecord, library: Library, limits: Limits, *, threads: int, device: str
+        self,
+        store: Store,
+        study: StudyRecord,
+        library: Library,
+        limits: Limits,
+        *,
+        threads: int,
+        device: str,
+        since: float = 0.0,
     ) -> None:
         self._store = store
         self._study = study
@@ -24,6 +32,7 @@ class Reuse:
         self._limits = limits.to_json()
         self._threads = threads
         self._device = device
+        self._since = since  # failures before that time (seconds since 1970) do not count
         self._verdicts: dict[str, str | None] = {}
 
     def refresh(self) -> None:
@@ -50,12 +59,12 @@ class Reuse:
             return "it has no manifest"
         if trial.manifest not in self._verdicts:
             manifest = self._store.trials.manifest(trial.manifest)
-            self._verdicts[trial.manifest] = self._library.changed(
-                manifest, threads=self._threads, device=self._device
-            )
+            self._verdicts[trial.manifest] = self._library.changed(manifest, threads=self._threads, device=self._device)
         return self._verdicts[trial.manifest]
 
     def _counts(self, trial: TrialRecord, *, own: bool) -> bool:
+        if trial.state == TrialState.FAILED and (trial.ended or 0.0) < self._since:
+            return False
         if trial.state == TrialState.STOPPED:
             return own and trial.reason == Reason.SCHEDULER
         if trial.reason in (Reason.LOST, Reason.USER, Reason.SIGNAL):

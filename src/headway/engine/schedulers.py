@@ -58,8 +58,10 @@ class SuccessiveHalving(Scheduler):
 
     def __init__(self, direction: Direction, *, reduction: int = 3, first: float = 1 / 9) -> None:
         if reduction < 2 or not 0 < first < 1:
-            raise UsageError(f"Successive halving with reduction={reduction}, first={first:g} stops nothing. Use a "
-                             "reduction of 2 or more, and a first rung between 0 and 1.")  # fmt: skip
+            raise UsageError(
+                f"Successive halving with reduction={reduction}, first={first:g} stops nothing. Use a "
+                "reduction of 2 or more, and a first rung between 0 and 1."
+            )
         self._direction = direction
         self._reduction = reduction
         self._first = first
@@ -108,6 +110,4 @@ def make_scheduler(name: str, direction: Direction) -> Scheduler:
             settings[key] = float(text)
         except ValueError:
             raise UsageError(f"The scheduler {name!r} has {key}={text!r}. Expected a number.") from None
-    return SuccessiveHalving(
-        direction, reduction=int(settings.get("reduction", 3)), first=settings.get("first", 1 / 9)
-    )
+    return SuccessiveHalving(direction, reduction=int(settings.get("reduction", 3)), first=settings.get("first", 1 / 9))

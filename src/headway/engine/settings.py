@@ -11,11 +11,15 @@ _MEMORY_SHARE = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Set the number of workers (None: as many as fit), the backend, and how much disk checkpoints may take (bytes)."""
+    """Set the number of workers (None: as many as fit), the backend, and how much disk checkpoints may take (bytes).
+
+    With `retry_failed`, trials that failed in earlier sessions are run again instead of answered from the record.
+    """
 
     workers: int | None = None
     backend: str = "local"
     checkpoint_bytes: int = 20 * 1024**3
+    retry_failed: bool = False
 
 
 def with_default_memory(limits: Limits) -> Limits:

@@ -23,8 +23,10 @@ class Slots:
         self.cores = available_cores() if cores is None else cores
         found = available_gpus() if gpus is None and needs.gpus else (gpus or 0)
         if needs.gpus > found:
-            raise UsageError(f"A trial needs {needs.gpus} GPUs, and this machine shows {found}. Lower needs.gpus, or "
-                             "install the extra that counts them: pip install 'headway[gpu]'.")  # fmt: skip
+            raise UsageError(
+                f"A trial needs {needs.gpus} GPUs, and this machine shows {found}. Lower needs.gpus, or "
+                "install the extra that counts them: pip install 'headway[gpu]'."
+            )
         fitting = max(1, self.cores // needs.cores)
         if needs.gpus:
             fitting = min(fitting, found // needs.gpus)

@@ -48,8 +48,9 @@ class AttemptSpec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "AttemptSpec":
         """Read what `to_json` wrote."""
-        tuples = {name: tuple(data[name]) for name in ("gpus", "rungs", "ignore")}
-        return cls(**{**data, **tuples})
+        fields = dict(data)
+        fields.update({name: tuple(data[name]) for name in ("gpus", "rungs", "ignore")})
+        return cls(**fields)
 
     def write(self) -> None:
         """Write `spec.json` into the attempt's folder."""

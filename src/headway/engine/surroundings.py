@@ -14,7 +14,9 @@ from headway.engine.slots import available_cores
 
 __all__ = ["surroundings"]
 
-_RELEVANT = re.compile(r"^(HEADWAY|PYTHON|CUDA|NVIDIA|TORCH|OMP|OPENBLAS|MKL|XLA|JAX|HF|TOKENIZERS|SLURM|NCCL|CONDA|VIRTUAL_ENV)")
+_RELEVANT = re.compile(
+    r"^(HEADWAY|PYTHON|CUDA|NVIDIA|TORCH|OMP|OPENBLAS|MKL|XLA|JAX|HF|TOKENIZERS|SLURM|NCCL|CONDA|VIRTUAL_ENV)"
+)
 
 
 def surroundings(root: Path, redactor: Redactor) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The template: a warm process that has imported what the experiment imports and run its `setup()`, and forks for trials.
+"""The template: a warm process that has imported the experiment and run its `setup()`, and forks for each trial.
 
 `python -m headway.engine.template` with a socket as its standard input. Messages are lines of JSON; a message that
 starts a trial comes with the file descriptor for the trial's output.
@@ -23,6 +23,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from headway.core import Redactor
@@ -78,7 +79,7 @@ class _Template:
         os.set_blocking(wake, False)
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _ignore)
         while True:
             ready, _, _ = select.select([self._channel, wake], [], [])
             if wake in ready:
@@ -173,7 +174,7 @@ class _Template:
         self._sweep()
 
     def _sweep(self) -> None:
-        """End what a dead trial left: living trials keep their own orphans, so a child unknown here is one of a dead's."""
+        """End what a dead trial left: living trials keep their own orphans, so a child unknown here is a dead one's."""
         for _ in range(_SWEEPS):
             orphans = [pid for pid in processes.children(os.getpid()) if pid not in self._running]
             if not orphans:
@@ -211,6 +212,10 @@ class _Template:
     def _say(self, **message: Any) -> None:
         with contextlib.suppress(BrokenPipeError):
             self._channel.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Take the signal: what matters is that the wake-up descriptor hears it."""
 
 
 def _compute() -> None:

@@ -38,7 +38,7 @@ class CommandFailed(Exception):
         self.code = code
         self.tail = list(tail)
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        super().__init__(f"The command {how}. " + ("Its last lines: " + " / ".join(self.tail[-3:]) if self.tail else ""))
+        super().__init__(f"{self.tail[-1].strip()} (the command {how})" if self.tail else f"The command {how}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class CommandExperiment(Experiment):
         for name in self._placeholders():
             if name not in known:
                 raise ExperimentError(
-                    f"The command {self.template!r} uses {{{name}}}, which is not in its space ({', '.join(sorted(known))}). "
+                    f"The command {self.template!r} uses {{{name}}}; its space has {', '.join(sorted(known))}. "
                     "Add it to the space, or double the braces to mean them."
                 )
         words = shlex.split(self.template)
@@ -183,8 +183,10 @@ class CommandExperiment(Experiment):
         try:
             return {name for _, name, _, _ in string.Formatter().parse(self.template) if name is not None}
         except ValueError as error:
-            raise ExperimentError(f"The command {self.template!r} has unpaired braces ({error}). Double those that are "
-                                  "meant literally: {{ and }}.") from error  # fmt: skip
+            raise ExperimentError(
+                f"The command {self.template!r} has unpaired braces ({error}). Double those that are "
+                "meant literally: {{ and }}."
+            ) from error
 
 
 def command(

@@ -77,5 +77,10 @@ class _Silence:
 
 def _detached() -> Run:
     folder = Path.cwd()
-    return Run(_Silence(), config={}, seed=int(os.environ.get("HEADWAY_SEED", "0")), folder=folder,
-               checkpoint_folder=folder / "checkpoints")  # fmt: skip
+    return Run(
+        _Silence(),
+        config={},
+        seed=int(os.environ.get("HEADWAY_SEED", "0")),
+        folder=folder,
+        checkpoint_folder=folder / "checkpoints",
+    )

@@ -28,15 +28,17 @@ class Experiment(ABC):
     metric: str
     direction: Direction = "minimize"
     space: Space = field(default_factory=lambda: Space.of({}))
-    needs: Needs = Needs()
-    limits: Limits = Limits()
+    needs: Needs = field(default_factory=Needs)
+    limits: Limits = field(default_factory=Limits)
     source: Path | None = None
 
     def __post_init__(self) -> None:
         if self.direction not in ("minimize", "maximize"):
             raise ExperimentError(f"direction={self.direction!r} is unknown. Use 'minimize' or 'maximize'.")
         if not self.metric or not isinstance(self.metric, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ExperimentError(f"metric={self.metric!r} names nothing. Give the name under which the value is logged.")
+            raise ExperimentError(
+                f"metric={self.metric!r} names nothing. Give the name under which the value is logged."
+            )
         _registry[self.identity] = self
 
     @property
@@ -183,7 +185,9 @@ def _code_digest(function: Callable[..., Any]) -> str:
         names = () if code is None else code.co_names
         found = [getattr(item, "__globals__", {}).get(name) for name in names]
         waiting += [
-            other for other in found
-            if inspect.isfunction(other) or inspect.isclass(other) if other.__module__ == item.__module__
-        ]  # fmt: skip
+            other
+            for other in found
+            if inspect.isfunction(other) or inspect.isclass(other)
+            if other.__module__ == item.__module__
+        ]
     return digest(seen)

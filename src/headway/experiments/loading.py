@@ -7,7 +7,7 @@ above it is all that a worker needs.
 import contextlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
 
@@ -40,7 +40,8 @@ def load_file(path: Path) -> ModuleType:
         sys.path.insert(0, str(path.parent))
     name = path.stem if path.stem.isidentifier() and path.stem not in sys.stdlib_module_names else "study_file"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     with _flag():
@@ -56,7 +57,7 @@ def load_file(path: Path) -> ModuleType:
 
 
 @contextlib.contextmanager
-def _flag() -> Iterator[None]:
+def _flag() -> Generator[None]:
     global _loading
     before, _loading = _loading, True
     try:

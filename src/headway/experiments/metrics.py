@@ -12,7 +12,9 @@ from headway.core import UsageError
 __all__ = ["LineSplitter", "MetricLine", "OutputParser"]
 
 _NUMBER = r"[-+]?(?:\d[\d,_]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|NaN|inf|Infinity)"
-_PAIR = re.compile(rf"(?<![\w./-])([A-Za-z_][\w./@-]*)\s*[:=]\s*({_NUMBER})(?=$|[\s,;|)\]%}}]|[a-zA-Z]{{1,4}}(?:$|[\s,;|)\]]))")
+_PAIR = re.compile(
+    rf"(?<![\w./-])([A-Za-z_][\w./@-]*)\s*[:=]\s*({_NUMBER})(?=$|[\s,;|)\]%}}]|[a-zA-Z]{{1,4}}(?:$|[\s,;|)\]]))"
+)
 _STEP = re.compile(r"\b(?:global_?)?(?:step|iter|iteration|epoch|batch)\b\s*[:=#]?\s*(\d+)", re.IGNORECASE)
 _STEP_NAMES = ("step", "global_step", "iter", "iteration", "epoch", "batch")
 _MOST_METRICS = 200  # a log line that is no metric ("host: 10") must not fill the record
@@ -111,8 +113,12 @@ def _compiled(name: str, pattern: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise UsageError(f"The pattern {pattern!r} of the metric {name!r} is no regular expression: {error}.") from error
+        raise UsageError(
+            f"The pattern {pattern!r} of the metric {name!r} is no regular expression: {error}."
+        ) from error
     if compiled.groups < 1:
-        raise UsageError(f"The pattern {pattern!r} of the metric {name!r} has no group. Put the number in brackets: "
-                         r"'loss = ([\d.]+)'.")  # fmt: skip
+        raise UsageError(
+            f"The pattern {pattern!r} of the metric {name!r} has no group. Put the number in brackets: "
+            r"'loss = ([\d.]+)'."
+        )
     return compiled

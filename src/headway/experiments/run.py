@@ -185,7 +185,9 @@ class Run:
         """Keep a copy of a file that the trial made, in the store under `name`."""
         source = Path(path)
         if not source.is_file():
-            raise ExperimentError(f"The artifact {source} is no file. Write it first, then call run.artifact({path!r}).")
+            raise ExperimentError(
+                f"The artifact {source} is no file. Write it first, then call run.artifact({path!r})."
+            )
         target = self.folder / "artifacts" / (name or source.name)
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.absolute() != target.absolute():
@@ -223,8 +225,8 @@ def _number(name: str, value: object) -> float:
         number = float(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError):
         raise BadMetric(
-            f"The metric {name!r} is {value!r} of type {type(value).__name__}. Expected a number, or what float() takes "
-            "(a tensor of one element)."
+            f"The metric {name!r} is {value!r} of type {type(value).__name__}. Expected a number, or what float() "
+            "takes, such as a tensor of one element."
         ) from None
     if isinstance(value, str):
         raise BadMetric(f"The metric {name!r} is the text {value!r}. Expected a number: float({value!r}).")

@@ -13,6 +13,7 @@ processes leave theirs too. The first letter is the kind:
 This file imports nothing of Headway: it is also loaded into the interpreters that commands start.
 """
 
+import contextlib
 import os
 import sys
 import sysconfig
@@ -70,7 +71,7 @@ def read(path: str) -> list[Entry]:
 def _hook(event: str, arguments: tuple[object, ...]) -> None:
     if event == "open":
         name = arguments[0]
-        if isinstance(name, (str, bytes)):  # noqa: UP038 - older interpreters load this file too
+        if isinstance(name, (str, bytes)):
             _opened(os.fsdecode(name), arguments[1], arguments[2])
     elif event in _OPAQUE:
         _write("x", _OPAQUE[event])
@@ -101,8 +102,11 @@ def _opened(name: str, mode: object, flags: object) -> None:
 
 
 def _by_import() -> bool:
-    # frames: this function, _opened, _hook, then whoever called open
-    return sys._getframe(3).f_code.co_filename.startswith("<frozen importlib")  # pyright: ignore[reportPrivateUsage]
+    # frames: this function, _opened, _hook, then whoever called open; nobody, when the interpreter opens its script
+    try:
+        return sys._getframe(3).f_code.co_filename.startswith("<frozen importlib")  # pyright: ignore[reportPrivateUsage]
+    except ValueError:
+        return False
 
 
 def _source(path: str) -> str:
@@ -121,7 +125,5 @@ def _write(kind: str, rest: str) -> None:
     if entry in _seen or _file < 0:
         return
     _seen.add(entry)
-    try:
+    with contextlib.suppress(OSError):  # a full disk must not change what the experiment does
         os.write(_file, entry + b"\0")
-    except OSError:  # a full disk must not change what the experiment does; the engine sees that the trace is short
-        pass

@@ -7,6 +7,7 @@ precision are zero). Floats come back bit for bit.
 import zlib
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 
 __all__ = ["pack", "unpack"]
 
@@ -16,7 +17,7 @@ _LEVEL = 6
 def pack(steps: Sequence[int], values: Sequence[float]) -> bytes:
     """Pack a curve of equally many steps and values."""
     differences = array("q", [steps[0]] if steps else [])
-    differences.extend(later - earlier for earlier, later in zip(steps, steps[1:], strict=False))
+    differences.extend(later - earlier for earlier, later in pairwise(steps))
     data = len(steps).to_bytes(8, "little") + _shuffle(differences.tobytes()) + _shuffle(array("d", values).tobytes())
     return zlib.compress(data, _LEVEL)
 

@@ -85,7 +85,9 @@ class Events:
 
     def of_trial(self, trial: int) -> list[EventRecord]:
         """Return a trial's events in order."""
-        return [_event(row) for row in self._database.rows("SELECT * FROM events WHERE trial = ? ORDER BY id", (trial,))]
+        return [
+            _event(row) for row in self._database.rows("SELECT * FROM events WHERE trial = ? ORDER BY id", (trial,))
+        ]
 
 
 def live_points(directory: Path) -> list[Point]:
@@ -109,6 +111,4 @@ def _append(merged: dict[str, tuple[list[int], list[float]]], name: str, steps: 
 
 def _event(row: Row) -> EventRecord:
     data: Mapping[str, Any] = decode(row["data"])
-    return EventRecord(
-        id=row["id"], study=row["study"], trial=row["trial"], at=row["at"], kind=row["kind"], data=data
-    )
+    return EventRecord(id=row["id"], study=row["study"], trial=row["trial"], at=row["at"], kind=row["kind"], data=data)

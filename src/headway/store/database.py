@@ -8,7 +8,7 @@ import json
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ class Database:
         return rows[0] if rows else None
 
     @contextmanager
-    def write(self) -> Iterator["Database"]:
+    def write(self) -> Generator["Database"]:
         """Make everything inside one transaction; nested uses join the outer one."""
         with self._lock:
             try:
@@ -147,7 +147,9 @@ def _explained(error: sqlite3.Error, path: Path) -> StoreError:
     if "readonly" in text or "unable to open" in text:
         what = "cannot be written. Make the folder writable, or give another one with --store"
     elif "full" in text:
-        what = "has no room: the disk is full. Free some space ('headway gc' shows what can go), then type: headway resume"
+        what = (
+            "has no room: the disk is full. Free some space ('headway gc' shows what can go), then type: headway resume"
+        )
     elif "locked" in text:
         what = f"was locked for {_BUSY_SECONDS:.0f} s by another process. Try again; 'headway status' shows who runs"
     elif "malformed" in text or "not a database" in text:

@@ -1,11 +1,11 @@
 """The store's front: opens the folder and hands out its parts.
 
-    .headway/
-      store.sqlite            studies, candidates, trials, curves, events, verdicts
-      runs/<trial>/<attempt>/ run log and output of an attempt
-      checkpoints/<trial>/    state to go on from
-      artifacts/              files by content
-      reports/                one HTML file a study
+.headway/
+  store.sqlite            studies, candidates, trials, curves, events, verdicts
+  runs/<trial>/<attempt>/ run log and output of an attempt
+  checkpoints/<trial>/    state to go on from
+  artifacts/              files by content
+  reports/                one HTML file a study
 """
 
 from pathlib import Path
@@ -73,7 +73,9 @@ class Store:
     def __enter__(self) -> "Store":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -33,7 +33,17 @@ class Studies:
         self._database.run(
             "INSERT INTO studies (name, definition, settings, source, experiment, metric, direction, state, created,"
             " updated) VALUES (?, ?, ?, ?, ?, ?, ?, 'new', ?, ?)",
-            (name, canonical_json(definition), canonical_json(settings), source, experiment, metric, direction, now, now),
+            (
+                name,
+                canonical_json(definition),
+                canonical_json(settings),
+                source,
+                experiment,
+                metric,
+                direction,
+                now,
+                now,
+            ),
         )
         return self.get(name)
 
@@ -57,9 +67,7 @@ class Studies:
 
     def set_state(self, study: int, state: str) -> None:
         """Write where the study stands: new, running, paused or finished."""
-        self._database.run(
-            "UPDATE studies SET state = ?, updated = ? WHERE id = ?", (state, self._clock.now(), study)
-        )
+        self._database.run("UPDATE studies SET state = ?, updated = ? WHERE id = ?", (state, self._clock.now(), study))
 
     def set_settings(self, study: int, settings: Mapping[str, Any], source: str) -> None:
         """Write what may change between two runs of a study."""
@@ -116,8 +124,10 @@ class Studies:
             "SELECT * FROM candidates WHERE id >= ? AND id < ? LIMIT 2", (identity, identity + "g")
         )
         if len(rows) != 1:
-            raise NotFound(f"{identity!r} names {'more than one' if rows else 'no'} candidate. Give more characters of "
-                           "its id; 'headway trials' lists them.")  # fmt: skip
+            raise NotFound(
+                f"{identity!r} names {'more than one' if rows else 'no'} candidate. Give more characters of "
+                "its id; 'headway trials' lists them."
+            )
         row = rows[0]
         return CandidateRecord(
             id=row["id"], experiment=row["experiment"], config=decode(row["config"]), patch=row["patch"]
@@ -165,9 +175,17 @@ class Studies:
     ) -> int:
         """Put a candidate into a study's queue; a higher priority is taken first."""
         return self._database.run(
-            "INSERT INTO queue (study, config, proposer, parents, note, priority, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (study, canonical_json(dict(config)), proposer, canonical_json(list(parents)), note, priority,
-             self._clock.now()),  # fmt: skip
+            "INSERT INTO queue (study, config, proposer, parents, note, priority, created)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                study,
+                canonical_json(dict(config)),
+                proposer,
+                canonical_json(list(parents)),
+                note,
+                priority,
+                self._clock.now(),
+            ),
         )
 
     def waiting(self, study: int) -> int:

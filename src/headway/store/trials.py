@@ -37,7 +37,9 @@ class Trials:
 
     def same(self, candidate: str, seed: int) -> list[TrialRecord]:
         """Return all trials of a candidate with that seed, the newest first."""
-        rows = self._database.rows(f"{_TRIAL} WHERE t.candidate = ? AND t.seed = ? ORDER BY t.id DESC", (candidate, seed))
+        rows = self._database.rows(
+            f"{_TRIAL} WHERE t.candidate = ? AND t.seed = ? ORDER BY t.id DESC", (candidate, seed)
+        )
         return [_trial(row) for row in rows]
 
     def place(self, study: int, trial: int, role: Role, number: int, *, reused: bool) -> None:
@@ -84,11 +86,10 @@ class Trials:
                 " WHERE id = ?",
                 (TrialState.RUNNING, now, canonical_json(record), trial),
             )
-            attempt = self._database.run(
+            return self._database.run(
                 "INSERT INTO attempts (trial, study, directory, started) VALUES (?, ?, ?, ?)",
                 (trial, study, directory, now),
             )
-        return attempt
 
     def set_process(self, attempt: int, pid: int, started: float) -> None:
         """Write which process runs the attempt, so that a later engine knows it by pid and start time."""
@@ -130,8 +131,19 @@ class Trials:
         self._database.run(
             "UPDATE trials SET state = ?, reason = ?, message = ?, fingerprint = ?, value = ?, metrics = ?, step = ?,"
             " horizon = ?, manifest = coalesce(?, manifest), ended = ? WHERE id = ?",
-            (state, reason, message, fingerprint, value, canonical_json(dict(metrics or {})), step, horizon, manifest,
-             self._clock.now() if state.ended else None, trial),  # fmt: skip
+            (
+                state,
+                reason,
+                message,
+                fingerprint,
+                value,
+                canonical_json(dict(metrics or {})),
+                step,
+                horizon,
+                manifest,
+                self._clock.now() if state.ended else None,
+                trial,
+            ),
         )
 
     def requeue(self, trial: int) -> None:
@@ -140,7 +152,9 @@ class Trials:
 
     def attempts(self, trial: int) -> list[AttemptRecord]:
         """Return the attempts at a trial, in order."""
-        return [_attempt(row) for row in self._database.rows("SELECT * FROM attempts WHERE trial = ? ORDER BY id", (trial,))]
+        return [
+            _attempt(row) for row in self._database.rows("SELECT * FROM attempts WHERE trial = ? ORDER BY id", (trial,))
+        ]
 
     def open_attempts(self, study: int) -> list[AttemptRecord]:
         """Return the attempts that a study's engine never ended: what a dead engine left."""
@@ -166,7 +180,8 @@ class Trials:
     def add_artifact(self, trial: int, name: str, digest: str, size_bytes: int) -> None:
         """Link a stored file to the trial that made it."""
         self._database.run(
-            "INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?)", (trial, name, digest, size_bytes, self._clock.now())
+            "INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?)",
+            (trial, name, digest, size_bytes, self._clock.now()),
         )
 
     def artifacts(self, trial: int) -> list[ArtifactRecord]:

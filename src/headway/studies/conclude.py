@@ -1,40 +1,51 @@
 """From ended trials to verdicts: finalists against the baseline on fresh seeds, and candidates that change nothing."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from headway.store import Store, StudyRecord
+from headway.store import Store, StudyRecord, TrialRecord
+from headway.studies.declaration import Declaration
 from headway.studies.plan import StudyPlan
-from headway.studies.study import Study
 from headway.validate import Comparison, compare_paired
 
 __all__ = ["conclude"]
 
 
-def conclude(store: Store, record: StudyRecord, study: Study, plan: StudyPlan) -> None:
-    """Write a study's verdicts anew, in one transaction."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    candidate: str
+    decision: str
+    sentence: str
+    data: dict[str, Any]
+
+
+def conclude(store: Store, record: StudyRecord, study: Declaration, plan: StudyPlan) -> None:
+    """Write a study's verdicts, in one transaction; what was decided before and still holds keeps its date."""
+    finalists = plan.finalists()
+    verdicts = [_decide(study, plan, candidate, len(finalists)) for candidate in finalists]
+    verdicts += [_identical(trial) for trial in plan.searched() if plan.identical(trial)]
+    known = [(item.candidate, item.decision, item.sentence) for item in store.studies.verdicts(record.id)]
+    if verdicts and [(item.candidate, item.decision, item.sentence) for item in verdicts] == known:
+        return
     with store.database.write():
         store.studies.clear_verdicts(record.id)
-        finalists = plan.finalists()
-        for candidate in finalists:
-            _decide(store, record, study, plan, candidate, len(finalists))
-        for trial in plan.searched():
-            if plan.identical(trial):
-                sentence = f"Identical: with seed {trial.seed} it gives the baseline's curves, bit for bit."
-                store.studies.decide(record.id, trial.candidate, plan.baseline, "identical", sentence, {})
+        for item in verdicts:
+            store.studies.decide(record.id, item.candidate, plan.baseline, item.decision, item.sentence, item.data)
         if not finalists:
             store.events.add("conclusion", study=record.id, text=_without_finalists(study, plan))
 
 
-def _decide(
-    store: Store, record: StudyRecord, study: Study, plan: StudyPlan, candidate: str, finalists: int
-) -> None:
+def _identical(trial: TrialRecord) -> _Verdict:
+    sentence = f"Identical: with seed {trial.seed} it gives the baseline's curves, bit for bit."
+    return _Verdict(candidate=trial.candidate, decision="identical", sentence=sentence, data={})
+
+
+def _decide(study: Declaration, plan: StudyPlan, candidate: str, finalists: int) -> _Verdict:
     ours, theirs = plan.values(candidate), plan.values(plan.baseline)
     shared = sorted(ours.keys() & theirs.keys())
     if len(shared) < 2:
         sentence = _why_unmeasured(study, plan, candidate)
-        store.studies.decide(record.id, candidate, plan.baseline, "undecided", sentence, {"pairs": len(shared)})
-        return
+        return _Verdict(candidate=candidate, decision="undecided", sentence=sentence, data={"pairs": len(shared)})
     comparison = compare_paired(
         ours,
         theirs,
@@ -44,9 +55,7 @@ def _decide(
         comparisons=finalists,
     )
     data = _data(comparison) | {"seeds": shared, "cost_seconds": _cost(plan, candidate)}
-    store.studies.decide(
-        record.id, candidate, plan.baseline, str(comparison.decision), comparison.sentence, data
-    )
+    return _Verdict(candidate=candidate, decision=str(comparison.decision), sentence=comparison.sentence, data=data)
 
 
 def _data(comparison: Comparison) -> dict[str, Any]:
@@ -59,7 +68,7 @@ def _cost(plan: StudyPlan, candidate: str) -> float:
     return sum(trial.wall_seconds for trial in trials if trial is not None)
 
 
-def _why_unmeasured(study: Study, plan: StudyPlan, candidate: str) -> str:
+def _why_unmeasured(study: Declaration, plan: StudyPlan, candidate: str) -> str:
     first, start = plan.trial(candidate, study.seed), plan.trial(plan.baseline, study.seed)
     seen = ""
     if first is not None and start is not None and first.value is not None and start.value is not None:
@@ -72,11 +81,13 @@ def _why_unmeasured(study: Study, plan: StudyPlan, candidate: str) -> str:
     return f"Undecided: fewer than two pairs of fresh seeds ran to their end{why}.{seen}"
 
 
-def _without_finalists(study: Study, plan: StudyPlan) -> str:
+def _without_finalists(study: Declaration, plan: StudyPlan) -> str:
     if plan.note is not None:
         return plan.note
     if not study.experiment.space.parameters:
         trial = plan.trial(plan.baseline, study.seed)
-        value = "" if trial is None or trial.value is None else f" It reached {study.experiment.metric} {trial.value:.6g}."
+        value = (
+            "" if trial is None or trial.value is None else f" It reached {study.experiment.metric} {trial.value:.6g}."
+        )
         return f"The space has no parameter to vary, so only the baseline ran.{value}"
     return "No candidate ran to its end with another result than the baseline's, so there is nothing to confirm."

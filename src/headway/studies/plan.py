@@ -1,13 +1,13 @@
-"""What a study still has to run: the baseline, the search, the confirmation. The engine asks it for one trial at a time."""
+"""What a study still has to run: the baseline, the search, the confirmation. The engine asks for a trial at a time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headway.core import Budget, Role, Spent, TrialState, better
+from headway.core import Budget, Direction, Role, Spent, TrialState, better
 from headway.engine import Assignment
 from headway.propose import Observation, Sampler, make_sampler
 from headway.store import Store, StudyRecord, TrialRecord
-from headway.studies.study import Study
+from headway.studies.declaration import Declaration
 
 __all__ = ["StudyPlan"]
 
@@ -21,11 +21,11 @@ class StudyPlan:
     from the record where it can.
     """
 
-    def __init__(self, store: Store, record: StudyRecord, study: Study) -> None:
+    def __init__(self, store: Store, record: StudyRecord, study: Declaration) -> None:
         self._store = store
         self._record = record
         self._study = study
-        self._direction = study.experiment.direction
+        self._direction: Direction = study.experiment.direction
         self._sampler: Sampler | None = None
         self._ended: dict[tuple[str, int], TrialRecord] = {}
         self._seconds_before = store.studies.spending(record.id).get("seconds", 0.0)
@@ -88,9 +88,11 @@ class StudyPlan:
         good = [
             trial
             for trial in different
-            if start is not None and start.value is not None and trial.value is not None
+            if start is not None
+            and start.value is not None
+            and trial.value is not None
             and better(trial.value, start.value, self._direction)
-        ]  # fmt: skip
+        ]
         chosen = good[: self._study.finalists] or different[:1]
         return [trial.candidate for trial in chosen]
 
@@ -148,9 +150,7 @@ class StudyPlan:
     def _assign(
         self, candidate: str, config: Mapping[str, Any], seed: int, role: Role, number: int, *, scheduled: bool = False
     ) -> Assignment:
-        return Assignment(
-            candidate=candidate, config=config, seed=seed, role=role, number=number, scheduled=scheduled
-        )
+        return Assignment(candidate=candidate, config=config, seed=seed, role=role, number=number, scheduled=scheduled)
 
     # where proposals come from
 
@@ -175,9 +175,7 @@ class StudyPlan:
         if not self._study.experiment.space.parameters:
             return None
         known = {self.baseline, *(candidate for _, candidate, _ in self._proposals)}
-        first = sum(
-            item.proposer == self._study.sampler for item in self._store.studies.proposals(self._record.id)
-        )
+        first = sum(item.proposer == self._study.sampler for item in self._store.studies.proposals(self._record.id))
         sampler, history = self._make_sampler(), self._history(busy)
         for index in range(first, first + _DUPLICATES_IN_A_ROW):
             config = sampler.propose(index, history)
@@ -216,7 +214,9 @@ class StudyPlan:
         executed = [place for place in places if not place.reused]
         seconds = self._store.studies.spending(self._record.id).get("seconds", 0.0)
         if budget.seconds is not None:
-            reserve = self._reserve() * _mean([place.trial.wall_seconds for place in executed if place.trial.state.ended])
+            reserve = self._reserve() * _mean(
+                [place.trial.wall_seconds for place in executed if place.trial.state.ended]
+            )
             if Budget(seconds=budget.seconds).exhausted(Spent(seconds=seconds + reserve)):
                 return False
         return budget.trials is None or len(executed) + self._reserve() < budget.trials

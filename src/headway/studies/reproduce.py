@@ -217,7 +217,9 @@ def _differences(
 ) -> tuple[str, ...]:
     found: list[str] = []
     if (original.state, original.reason) != (again.state, again.reason):
-        found.append(f"it was {original.state} ({original.reason}) and is {again.state} ({again.reason}: {again.message})")
+        found.append(
+            f"it was {original.state} ({original.reason}) and is {again.state} ({again.reason}: {again.message})"
+        )
     if repr(original.value) != repr(again.value):
         found.append(f"the objective was {original.value} and is {again.value}")
     for metric in sorted({*before, *after}):

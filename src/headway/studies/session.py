@@ -1,4 +1,4 @@
-"""One session of a study: open the record, hold the definition against it, run the engine, write verdicts and report."""
+"""One session of a study: hold its definition against the record, run the engine, write verdicts and report."""
 
 import asyncio
 import os
@@ -13,16 +13,18 @@ from headway.engine import Ending, Engine, EngineSettings, Observer, Origin, mak
 from headway.experiments import CommandExperiment, Experiment
 from headway.store import Store, StudyRecord
 from headway.studies.conclude import conclude
+from headway.studies.declaration import Declaration
 from headway.studies.observers import PlainObserver
 from headway.studies.plan import StudyPlan
 from headway.studies.report import write_report
-from headway.studies.study import Study
 from headway.studies.summary import StudySummary, summarize
 
 __all__ = ["origin_of", "record_of", "run_study"]
 
 
-def run_study(study: Study, folder: Path, settings: EngineSettings, observer: Observer | None = None) -> StudySummary:
+def run_study(
+    study: Declaration, folder: Path, settings: EngineSettings, observer: Observer | None = None
+) -> StudySummary:
     """Run a study, or go on with it, and return its summary. Ctrl-C pauses it; a second one ends it at once."""
     watcher = observer or PlainObserver()
     with Store.open(folder) as store:
@@ -49,7 +51,7 @@ def run_study(study: Study, folder: Path, settings: EngineSettings, observer: Ob
         return summarize(store, store.studies.get(record.name))
 
 
-def record_of(store: Store, study: Study) -> StudyRecord:
+def record_of(store: Store, study: Declaration) -> StudyRecord:
     """Return the study's record, made anew or the one of its name; refuse another definition and say what differs."""
     source = "" if study.source is None else os.path.relpath(study.source, study.experiment.root)
     found = store.studies.find(study.name)
@@ -73,7 +75,7 @@ def record_of(store: Store, study: Study) -> StudyRecord:
         raise DefinitionChanged(
             f"The study {study.name!r} is in the record with another definition (recorded -> now):\n"
             + "\n".join(changes)
-            + f"\nGive the new one a name of its own, name=\"{study.name}-2\"; trials that both share are not run again."
+            + f'\nGive the new one a name of its own, name="{study.name}-2"; trials that both share are not run again.'
         )
     store.studies.set_settings(found.id, study.settings, source)
     return store.studies.get(study.name)

@@ -195,9 +195,10 @@ def best_so_far(summary: StudySummary) -> CandidateRow | None:
     """Return the candidate with the best value of a complete search run; noise included, so it is no verdict."""
     best: CandidateRow | None = None
     for row in summary.candidates:
-        if row.state == TrialState.COMPLETE and row.value is not None:
-            if best is None or best.value is None or better(row.value, best.value, summary.direction):
-                best = row
+        if row.state != TrialState.COMPLETE or row.value is None:
+            continue
+        if best is None or best.value is None or better(row.value, best.value, summary.direction):
+            best = row
     return best
 
 

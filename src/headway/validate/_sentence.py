@@ -31,7 +31,9 @@ def sentence(
     seeds = _seeds(pairs, "paired")
     if evidence.agreement:
         what = f"{metric} is {word} by exactly {size:.6g} on each of {seeds}"
-        return f"{what}{_why_exact(evidence)}: {decision}{among}{_outlook(decision, evidence)}."
+        return (
+            f"{what}{_why_exact(evidence)}{among and f' ({among.strip()})'}: {decision}{_outlook(decision, evidence)}."
+        )
     low, high = (
         format_bound(bound, evidence.half_width) for bound in (size - evidence.half_width, size + evidence.half_width)
     )

@@ -82,7 +82,9 @@ class LocalBackend(Backend):
         link = _TemplateLink(self._setup, self._mode, self._generation)
         ready = await link.open()
         if "broken" in ready:
-            raise ExperimentError(f"The experiment cannot be loaded: {ready['broken']}\n{ready.get('traceback', '')}".rstrip())
+            raise ExperimentError(
+                f"The experiment cannot be loaded: {ready['broken']}\n{ready.get('traceback', '')}".rstrip()
+            )
         if ready["note"]:
             self._note(ready["note"])
         return link
@@ -109,7 +111,7 @@ class _TemplateLink:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "headway.engine.template"],
-                stdin=self._theirs,
+                stdin=self._theirs.fileno(),
                 stdout=log,
                 stderr=log,
                 env=environment,
@@ -192,7 +194,8 @@ class _TemplateLink:
             )
             _settle(self.exits.get(message["gone"]), exit_)
         elif "begun" in message or "stale" in message:
-            _settle(self._begun.pop(message.get("begun", message.get("stale")), None), message)
+            attempt: int = message["begun"] if "begun" in message else message["stale"]
+            _settle(self._begun.pop(attempt, None), message)
         else:
             _settle(self._ready, message)
 

@@ -1,0 +1,163 @@
+"""Progress of a running study: a live display on a terminal, plain lines elsewhere. Both go to standard error."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from headway.engine import Assignment, Observer
+from headway.interfaces.cli.curves import sparkline
+from headway.interfaces.cli.tally import Before, Curve, Tally, role_text
+from headway.interfaces.cli.words import config_text, number_text, seconds_text
+from headway.store import Point, TrialRecord
+from headway.studies import Study
+
+__all__ = ["observing"]
+
+_DRAW_EVERY_SECONDS = 0.25
+_SUMMARY_EVERY_SECONDS = 30.0
+_MOST_ROWS = 12
+
+
+def observing(study: Study, before: Before, *, live: bool) -> AbstractContextManager[Observer]:
+    """Return the observer for one session of a study, to be used in a `with` block."""
+    tally = Tally(study, before)
+    return LiveProgress(tally, Console(stderr=True)) if live else _plain(tally)
+
+
+@contextmanager
+def _plain(tally: Tally) -> Iterator[Observer]:
+    yield PlainProgress(tally)
+
+
+class PlainProgress:
+    """Write a line for each trial that ends, and now and then one on the whole study."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._due = time.monotonic() + _SUMMARY_EVERY_SECONDS
+
+    def note(self, text: str) -> None:
+        """Write the note."""
+        click.echo(text, err=True)
+
+    def preparing(self, text: str) -> None:
+        """Write what is waited for."""
+        if text:
+            self.note(f"{text} ...")
+
+    def started(self, trial: int, assignment: Assignment) -> None:
+        """Count along."""
+        self._tally.started(trial, assignment)
+
+    def progressed(self, trial: int, points: Sequence[Point]) -> None:
+        """Count along."""
+        self._tally.progressed(trial, points)
+
+    def ended(self, trial: TrialRecord, assignment: Assignment, *, reused: bool) -> None:
+        """Write how the trial ended."""
+        self.note(self._tally.ended(trial, assignment, reused=reused))
+
+    def tick(self, *, busy: int, workers: int, idle_share: float) -> None:
+        """Write a line on the whole study, when it is time."""
+        self._tally.tick(workers, idle_share)
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _SUMMARY_EVERY_SECONDS
+            self.note(" · ".join([*self._tally.facts(), *map(_running_text, self._tally.running.items())]))
+
+
+class LiveProgress:
+    """Draw a line a running trial and a bar for the study; what ended scrolls by above."""
+
+    def __init__(self, tally: Tally, console: Console) -> None:
+        self._tally = tally
+        # Drawn by hand, without rich's thread: the display moves when the engine says so.
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._due = 0.0
+        self._preparing = ""
+
+    def __enter__(self) -> "LiveProgress":
+        self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.update(Text(), refresh=True)
+        self._live.stop()
+
+    def note(self, text: str) -> None:
+        """Write the note above the display."""
+        self._live.console.print(Text.from_ansi(text), soft_wrap=True)
+
+    def preparing(self, text: str) -> None:
+        """Show what is waited for; an empty text ends it."""
+        self._preparing = text
+        self._draw()
+
+    def started(self, trial: int, assignment: Assignment) -> None:
+        """Give the trial a line."""
+        self._tally.started(trial, assignment)
+
+    def progressed(self, trial: int, points: Sequence[Point]) -> None:
+        """Let its curve grow."""
+        self._tally.progressed(trial, points)
+
+    def ended(self, trial: TrialRecord, assignment: Assignment, *, reused: bool) -> None:
+        """Move the trial above the display."""
+        line = Text.from_ansi(self._tally.ended(trial, assignment, reused=reused), no_wrap=True, overflow="ellipsis")
+        self._live.console.print(line)
+
+    def tick(self, *, busy: int, workers: int, idle_share: float) -> None:
+        """Draw again, when it is time."""
+        self._tally.tick(workers, idle_share)
+        if time.monotonic() >= self._due:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._due = time.monotonic() + _DRAW_EVERY_SECONDS
+        self._live.update(Group(self._trials(), self._bar()), refresh=True)
+
+    def _trials(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for right in (False, False, False, False, True, True, True):
+            table.add_column(no_wrap=True, justify="right" if right else "left")
+        table.add_column(no_wrap=True, overflow="ellipsis", style="bright_black")
+        for trial, curve in list(self._tally.running.items())[:_MOST_ROWS]:
+            table.add_row(*self._cells(trial, curve))
+        more = len(self._tally.running) - _MOST_ROWS
+        if more > 0:
+            table.add_row(Text(f"and {more} more", style="bright_black"))
+        return table
+
+    def _cells(self, trial: int, curve: Curve) -> list[Text]:
+        horizon = f"/{self._tally.horizon}" if self._tally.horizon else ""
+        return [
+            Text(f"▶ trial {trial}", style="blue"),
+            Text(role_text(curve.assignment)),
+            Text(f"seed {curve.assignment.seed}"),
+            Text(sparkline(curve.values, 20).ljust(20)),
+            Text(f"{curve.metric} {number_text(curve.values[-1], 4)}" if curve.values else ""),
+            Text("" if curve.step is None else f"step {curve.step}{horizon}"),
+            Text(seconds_text(time.monotonic() - curve.began)),
+            Text(config_text(curve.assignment.config, self._tally.study.baseline)),
+        ]
+
+    def _bar(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True, width=24)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        text = f"{self._preparing} …" if self._preparing else " · ".join(self._tally.facts())
+        bar = ProgressBar(total=1.0, completed=self._tally.share, width=24)
+        table.add_row(bar, Text(text))
+        return table
+
+
+def _running_text(item: tuple[int, Curve]) -> str:
+    trial, curve = item
+    return f"trial {trial} {sparkline(curve.values, 10)}" + ("" if curve.step is None else f" step {curve.step}")

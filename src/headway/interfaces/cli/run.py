@@ -1,0 +1,255 @@
+"""`headway run` and `headway resume`: load a study file, run its studies, and say what came of them."""
+
+import difflib
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headway.core import Budget, NothingToDo, NotFound, StudyBusy, UsageError
+from headway.interfaces.cli.app import PAUSED, command
+from headway.interfaces.cli.places import engine_alive, open_store, project_root, store_flag, study_named, study_state
+from headway.interfaces.cli.words import echo, echo_json, fact_lines, seconds_text, share_text, styled
+
+if TYPE_CHECKING:
+    from headway.store import Store, StudyRecord
+    from headway.studies import KeyFigures, Study, StudySummary
+
+__all__ = ["figures_text", "resume", "run"]
+
+_EXITS = {
+    3: "the study is in the record with another definition",
+    4: "another engine runs the study",
+    6: "an optional package is not installed",
+    PAUSED: "paused; 'headway resume' goes on",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    workers: int | None
+    budget: str | None
+    backend: str
+    store: Path | None
+    as_json: bool
+    plain: bool
+
+    @property
+    def live(self) -> bool:
+        """Tell whether to draw: somebody looks at both streams, and wants it."""
+        return not self.as_json and not self.plain and sys.stdout.isatty() and sys.stderr.isatty()
+
+    def flags(self, folder: Path) -> str:
+        """Return the flags that a later command needs to go on in the same way."""
+        text = "" if self.workers is None else f" --workers {self.workers}"
+        text += "" if self.budget is None else f" --budget {shlex.quote(self.budget)}"
+        text += "" if self.backend == "local" else f" --backend {self.backend}"
+        return text + store_flag(folder)
+
+
+def _session(function: Any) -> Any:
+    """Add the options that `run` and `resume` share."""
+    for option in (
+        click.option("--workers", type=click.IntRange(min=1), help="Trials at a time (default: as many as fit)."),
+        click.option("--budget", metavar="TEXT", help="Replace the file's budget: '24 trials', '2 hours', '50 trials or 8 h'."),
+        click.option(
+            "--backend",
+            default="local",
+            show_default=True,
+            help="How trials run: local (warm workers), spawn (fresh interpreters), inline (in this process, to debug).",
+        ),
+        click.option("--plain", is_flag=True, help="Write plain lines, also on a terminal."),
+    ):
+        function = option(function)
+    return function
+
+
+@command(_EXITS)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--study", "name", metavar="NAME", help="Run only this study of the file.")
+@click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
+@_session
+def run(
+    file: Path,
+    name: str | None,
+    workers: int | None,
+    budget: str | None,
+    backend: str,
+    plain: bool,
+    dry_run: bool,
+    store: Path | None,
+    as_json: bool,
+) -> None:
+    """Run the studies of FILE, one after the other, each to its verdict.
+
+    A study that was run before goes on where it was; what the record can answer is not run again. Ctrl-C pauses it, a
+    second Ctrl-C ends it at once; 'headway resume' goes on.
+    """
+    from headway.studies import studies_in
+
+    options = _Options(workers=workers, budget=budget, backend=backend, store=store, as_json=as_json, plain=plain)
+    studies = _chosen(studies_in(file), name, file)
+    if dry_run:
+        from headway.interfaces.cli.preview import preview
+
+        previews = [preview(_with_budget(study, options), store, workers) for study in studies]
+        echo_json({"studies": [item.to_json() for item in previews]}) if as_json else echo(
+            [line for item in previews for line in item.lines()]
+        )
+        return
+    _run_all(studies, options)
+
+
+@command({**_EXITS, 7: "no study is left to resume"})
+@click.argument("name", required=False)
+@_session
+def resume(
+    name: str | None,
+    workers: int | None,
+    budget: str | None,
+    backend: str,
+    plain: bool,
+    store: Path | None,
+    as_json: bool,
+) -> None:
+    """Go on with the study NAME: by default the one that changed last and has no verdict yet.
+
+    Finished trials are not run again, and paused ones go on from their checkpoints.
+    """
+    options = _Options(workers=workers, budget=budget, backend=backend, store=store, as_json=as_json, plain=plain)
+    with open_store(store) as opened:
+        record = _resumable(opened, name)
+        folder, file = opened.folder, _file_of(opened, record)
+    from headway.studies import studies_in
+
+    found = studies_in(file)
+    if record.name not in found:
+        raise NotFound(
+            f"{file} declares no study {record.name!r} any more; it has {', '.join(map(repr, found))}. "
+            f"Give it its name back, or type: headway run {file}"
+        )
+    _run_all([found[record.name]], _Options(
+        workers=workers, budget=budget, backend=backend, store=folder, as_json=as_json, plain=plain
+    ) if store is None else options)  # fmt: skip
+
+
+def _run_all(studies: "list[Study]", options: _Options) -> None:
+    summaries: list[StudySummary] = []
+    for study in studies:
+        summaries.append(summary := _run_one(_with_budget(study, options), options))
+        if not options.as_json:
+            echo(_closing(study, summary, options))
+        if summary.study.state != "finished":
+            break
+    if options.as_json:
+        echo_json({"studies": [summary.to_json() for summary in summaries]})
+    if summaries[-1].study.state != "finished":
+        click.get_current_context().exit(PAUSED)
+
+
+def _run_one(study: "Study", options: _Options) -> "StudySummary":
+    from headway.engine import EngineSettings
+    from headway.interfaces.cli.progress import observing
+    from headway.interfaces.cli.tally import Before
+    from headway.store import Store
+    from headway.studies import run_study
+
+    folder = study.store_folder(options.store)
+    with Store.open(folder) as store:
+        before = Before.of(store, study.name)
+    settings = EngineSettings(workers=options.workers or study.workers, backend=options.backend)
+    with observing(study, before, live=options.live) as observer:
+        if not options.as_json:
+            observer.note(f"{study.name}: {study.experiment.metric}, {study.budget}, {study.sampler}. Store: {folder}")
+        return run_study(study, folder, settings, observer)
+
+
+def _with_budget(study: "Study", options: _Options) -> "Study":
+    if options.budget is not None:
+        budget = Budget.parse(options.budget)
+        if study.experiment.space.parameters and budget.trials is not None and budget.trials < study.smallest:
+            raise UsageError(
+                f"A budget of {budget.trials} trials cannot reach a verdict on {study.name!r}. Give at least "
+                f"{study.smallest}: --budget '{study.smallest} trials'."
+            )
+        study.budget = budget
+    return study
+
+
+def _chosen(found: "dict[str, Study]", name: str | None, file: Path) -> "list[Study]":
+    if name is None:
+        return list(found.values())
+    if name in found:
+        return [found[name]]
+    near = difflib.get_close_matches(name, found, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(found)}."
+    raise NotFound(f"{file} declares no study {name!r}. {hint}")
+
+
+def _closing(study: "Study", summary: "StudySummary", options: _Options) -> list[str]:
+    name, folder = shlex.quote(study.name), study.store_folder(options.store)
+    if summary.study.state != "finished":
+        return ["", f"Paused. Go on with: {styled(f'headway resume {name}{options.flags(folder)}', bold=True)}"]
+    flag = store_flag(folder)
+    follow = [f"headway trials {name}{flag}", f"headway show {name}{flag}"]
+    if summary.best is not None:
+        first = next((place.trial.id for place in summary.best.trials), None)
+        start = next((place.trial.id for place in summary.candidates[0].trials), None)
+        if first is not None and start is not None:
+            follow.append(f"headway compare {start} {first}{flag}")
+    return [
+        "",
+        styled(summary.sentence, bold=True),
+        "",
+        *fact_lines([
+            ("figures", figures_text(summary.figures)),
+            ("report", summary.report or ""),
+            ("next", "\n".join(follow)),
+        ]),
+    ]  # fmt: skip
+
+
+def figures_text(figures: "KeyFigures") -> str:
+    """Return the key figures in one line."""
+    parts: list[str] = []
+    if figures.trials_per_hour is not None:
+        parts.append(f"{figures.trials_per_hour:.0f} trials/h")
+    if figures.idea_to_verdict_seconds is not None:
+        parts.append(f"idea to verdict {seconds_text(figures.idea_to_verdict_seconds)} (median)")
+    if figures.idle_share is not None:
+        parts.append(f"idle {share_text(figures.idle_share)}")
+    if figures.wasted_share is not None:
+        parts.append(f"wasted {share_text(figures.wasted_share)}")
+    parts.append(f"saved {seconds_text(figures.saved_seconds)}")
+    return " · ".join(parts)
+
+
+def _resumable(store: "Store", name: str | None) -> "StudyRecord":
+    if name is not None:
+        study = study_named(store, name)
+        if engine_alive(study):
+            raise StudyBusy(f"The study {name!r} is running already, in process {study.lease_pid}. Watch it with: "
+                            f"headway status {shlex.quote(name)} --watch")  # fmt: skip
+        if study.state == "finished" and not store.studies.waiting(study.id):
+            raise NothingToDo(f"The study {name!r} is finished: see 'headway show {shlex.quote(name)}'. To search on, run "
+                              f"its file with a larger budget: headway run {study.source} --budget TEXT")  # fmt: skip
+        return study
+    studies = store.studies.all()
+    left = [study for study in studies if study_state(study) not in ("finished", "running")]
+    if not left:
+        running = [study.name for study in studies if engine_alive(study)]
+        there = f"{', '.join(running)} runs now" if running else "every study is finished" if studies else "it is empty"
+        raise NothingToDo(f"No study of {store.folder} is left to resume: {there}. Begin one with: headway run FILE")
+    return left[0]
+
+
+def _file_of(store: "Store", study: "StudyRecord") -> Path:
+    if not study.source:
+        raise UsageError(f"The study {study.name!r} was declared in a notebook or a shell. Go on there: study.run().")
+    file = project_root(store) / study.source
+    if not file.is_file():
+        raise NotFound(f"The study file {file} of {study.name!r} is gone. Where it lies now, type: headway run FILE")
+    return file

@@ -1,0 +1,203 @@
+"""What a running study has come to, as its observers count it: trials done, the best, what is left, the time to go."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from headway.core import Budget, Role, Spent, TrialState, better
+from headway.engine import Assignment
+from headway.interfaces.cli.curves import sparkline
+from headway.interfaces.cli.words import config_text, number_text, seconds_text, state_text, styled
+from headway.store import Point, Store, TrialRecord
+from headway.studies import Study
+
+__all__ = ["Before", "Curve", "Tally"]
+
+_LONGEST = 2048  # points kept of a running trial; every second one goes when there are more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """Hold what earlier sessions of a study had done: their own trials, the seconds spent, the mean length of a trial."""
+
+    executed: frozenset[int] = frozenset()
+    seconds: float = 0.0
+    mean_seconds: float | None = None
+
+    @classmethod
+    def of(cls, store: Store, name: str) -> "Before":
+        """Read it from the record; nothing, where the study is new."""
+        study = store.studies.find(name)
+        if study is None:
+            return cls()
+        places = [place for place in store.trials.of_study(study.id) if not place.reused]
+        lengths = [place.trial.wall_seconds for place in places if place.trial.state.ended]
+        return cls(
+            executed=frozenset(place.trial.id for place in places),
+            seconds=store.studies.spent(study.id).seconds,
+            mean_seconds=sum(lengths) / len(lengths) if lengths else None,
+        )
+
+
+@dataclass(slots=True)
+class Curve:
+    """Hold a running trial: what it is for, since when, and the curve to draw, thinned where it is long."""
+
+    assignment: Assignment
+    began: float
+    step: int | None = None
+    metric: str = ""
+    values: list[float] = field(default_factory=list[float])
+
+    def take(self, points: Sequence[Point], objective: str) -> None:
+        """Take in points: those of the objective where it is logged, else of the first metric."""
+        for point in points:
+            self.step = max(self.step or 0, point.step + 1)
+            if point.metric != self.metric:
+                if self.metric and point.metric != objective:
+                    continue
+                self.metric, self.values = point.metric, []
+            self.values.append(point.value)
+        if len(self.values) > _LONGEST:
+            self.values = self.values[::2]
+
+
+class Tally:
+    """Count along. Observers show what stands here."""
+
+    def __init__(self, study: Study, before: Before) -> None:
+        self.study = study
+        self.running: dict[int, Curve] = {}
+        self.best: TrialRecord | None = None
+        self.start: TrialRecord | None = None
+        self.horizon: int | None = None
+        self.workers = 1
+        self.idle_share = 0.0
+        self._before = before
+        self._began = time.monotonic()
+        self._executed = set(before.executed)
+        self._ended: set[int] = set()
+        self._lengths: list[float] = []
+
+    @property
+    def objective(self) -> str:
+        """Return the metric that decides."""
+        return self.study.experiment.metric
+
+    @property
+    def done(self) -> int:
+        """Count the trials that ended, in this session or from the record."""
+        return len(self._ended)
+
+    @property
+    def total(self) -> int | None:
+        """Return how many trials there can be: the budget and what the record answered; None without such a budget."""
+        trials = self.study.budget.trials
+        if trials is None:
+            return None
+        return max(trials + len(self._ended - self._executed), len(self._ended) + len(self.running))
+
+    @property
+    def left(self) -> Budget:
+        """Return what is left of the budget."""
+        seconds = self._before.seconds + time.monotonic() - self._began
+        return self.study.budget.left(Spent(trials=len(self._executed), seconds=seconds))
+
+    @property
+    def share(self) -> float:
+        """Return how far the study is, from 0 to 1, by whichever budget is further."""
+        shares = [0.0]
+        if self.total:
+            shares.append(self.done / self.total)
+        if self.study.budget.seconds and self.left.seconds is not None:
+            shares.append(1 - self.left.seconds / self.study.budget.seconds)
+        return min(1.0, max(shares))
+
+    @property
+    def seconds_to_go(self) -> float | None:
+        """Estimate the time to go by the mean length of a trial; None where nothing is known yet."""
+        estimates: list[float] = []
+        mean = sum(self._lengths) / len(self._lengths) if self._lengths else self._before.mean_seconds
+        if self.total is not None and mean is not None:
+            estimates.append((self.total - self.done) * mean / max(1, self.workers))
+        if self.left.seconds is not None:
+            estimates.append(self.left.seconds)
+        return min(estimates, default=None)
+
+    def started(self, trial: int, assignment: Assignment) -> None:
+        """Count a trial that runs now."""
+        self._executed.add(trial)
+        self.running[trial] = Curve(assignment, time.monotonic())
+
+    def progressed(self, trial: int, points: Sequence[Point]) -> None:
+        """Take in what a trial logged."""
+        if trial in self.running:
+            self.running[trial].take(points, self.objective)
+
+    def ended(self, trial: TrialRecord, assignment: Assignment, *, reused: bool) -> str:
+        """Count a trial that ended, and say so in one line."""
+        curve = self.running.pop(trial.id, None)
+        self._ended.add(trial.id)
+        self.horizon = trial.horizon or self.horizon
+        if not reused:
+            self._lengths.append(trial.wall_seconds)
+        self._compare(trial, assignment)
+        return self._line(trial, assignment, curve, reused=reused)
+
+    def tick(self, workers: int, idle_share: float) -> None:
+        """Take in how busy the engine is."""
+        self.workers, self.idle_share = workers, idle_share
+
+    def facts(self) -> list[str]:
+        """Return where the study stands, in a few short texts."""
+        total = "" if self.total is None else f"/{self.total}"
+        texts = [f"{self.done}{total} trials"]
+        if self.best is not None:
+            start = self.start.value if self.start is not None else None
+            against = "" if start is None or self.best is self.start else f" (baseline {number_text(start)})"
+            texts.append(f"best {self.objective} {number_text(self.best.value)}{against}")
+        if self.study.budget.seconds is not None:
+            texts.append(f"{seconds_text(self.left.seconds)} of the budget left")
+        elif self.left.trials is not None:
+            texts.append(f"{self.left.trials} trials left")
+        if self.seconds_to_go is not None:
+            texts.append(f"about {seconds_text(self.seconds_to_go)} to go")
+        texts.append(f"idle {100 * self.idle_share:.0f} %")
+        return texts
+
+    def _compare(self, trial: TrialRecord, assignment: Assignment) -> None:
+        if trial.state != TrialState.COMPLETE or trial.value is None or assignment.seed != self.study.seed:
+            return
+        if assignment.role == Role.BASELINE:
+            self.start = trial
+        best = self.best.value if self.best is not None else None
+        if best is None or better(trial.value, best, self.study.experiment.direction):
+            self.best = trial
+
+    def _line(self, trial: TrialRecord, assignment: Assignment, curve: Curve | None, *, reused: bool) -> str:
+        total = "" if self.total is None else f"/{self.total}"
+        parts = [
+            styled(f"[{self.done:>3}{total}]", fg="bright_black"),
+            _padded(state_text(str(trial.state)), f"● {trial.state}", 10),
+            f"trial {trial.id:<4}",
+            f"{role_text(assignment):<11}",
+            f"seed {assignment.seed:<2}",
+            f"{number_text(trial.value):>9}",
+            "from the record" if reused else f"{seconds_text(trial.wall_seconds):>8}",
+        ]
+        if curve is not None and curve.values:
+            parts.append(sparkline(curve.values, 12))
+        if trial.reason is not None:
+            parts.append(f"{trial.reason}: {trial.message}"[:160])
+        elif assignment.role == Role.SEARCH:
+            parts.append(config_text(assignment.config, self.study.baseline)[:120])
+        return "  ".join(parts).rstrip()
+
+
+def role_text(assignment: Assignment) -> str:
+    """Say what a trial is for."""
+    return str(assignment.role) if assignment.role == Role.BASELINE else f"{assignment.role} #{assignment.number}"
+
+
+def _padded(shown: str, bare: str, size: int) -> str:
+    return shown + " " * (size - len(bare))

@@ -1,0 +1,121 @@
+"""Curves made small enough to draw: which metrics, how many points, and how far the axis has to reach."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headway.core import Direction, TrialState
+from headway.store import Curve, Point, Store, StudyTrial, live_points
+from headway.studies.report.scale import quantile
+
+__all__ = ["Reach", "Trace", "common_metrics", "last_finite", "read_traces", "reach", "thin"]
+
+_POINTS_A_CURVE = 200
+_FEWEST_POINTS = 40
+_POINTS_A_PAGE = 200_000  # about 2 MB of HTML
+_METRICS = 8
+_CLIPPED_SHARE = 0.05  # the first steps of a training run: a loss of 10 that ends at 3
+_WORTH_CLIPPING = 1.6  # of the length that is left
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Hold one trial's curve of one metric, thinned."""
+
+    place: StudyTrial
+    steps: Sequence[int]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Say how far an axis goes, and which points beyond it are cut off."""
+
+    low: float
+    high: float
+    above: int
+    below: int
+    highest: float
+    lowest: float
+
+
+def read_traces(store: Store, places: Sequence[StudyTrial]) -> dict[str, list[Trace]]:
+    """Read the curves of a study's trials by metric, thinned; running trials with what they logged so far."""
+    found: dict[str, list[Trace]] = {}
+    limit = min(_POINTS_A_CURVE, max(_FEWEST_POINTS, _POINTS_A_PAGE // (_METRICS * max(len(places), 1))))
+    for place in places:
+        for metric, curve in store.curves.read(place.trial.id, live=_live(store, place)).items():
+            found.setdefault(metric, []).append(Trace(place, *thin(curve, limit)))
+    return found
+
+
+def common_metrics(traces: dict[str, list[Trace]], first: str) -> list[str]:
+    """Return the study's own metric, then those that most trials logged: eight at most."""
+    counts = Counter({name: len(items) for name, items in traces.items() if name != first})
+    others = sorted(counts, key=lambda name: (-counts[name], name))
+    return ([first] if first in traces else []) + others[: _METRICS - 1]
+
+
+def thin(curve: Curve, limit: int) -> tuple[list[int], list[float]]:
+    """Keep at most about `limit` points of a curve: ends, and the least and greatest value of equal stretches.
+
+    A stretch that holds NaN or infinity keeps one of them, so that a break stays a break.
+    """
+    steps, values = curve.steps, curve.values
+    count = len(values)
+    if count <= limit:
+        return list(steps), list(values)
+    stretches = max(1, (limit - 2) // 2)
+    kept = {0, count - 1}
+    for index in range(stretches):
+        start, end = index * count // stretches, (index + 1) * count // stretches
+        kept.update(_extremes(values, start, end))
+    chosen = sorted(kept)
+    return [steps[index] for index in chosen], [values[index] for index in chosen]
+
+
+def reach(traces: Sequence[Trace], direction: Direction | None, kept: Sequence[Trace]) -> Reach | None:
+    """Choose a y range that early spikes do not rule; None where no point is finite.
+
+    The worse 5 % of all points (2 % on both sides where no side is worse) may be cut off, if that is worth it; the
+    last values of the curves in `kept` never are.
+    """
+    ordered = sorted(value for trace in traces for value in trace.values if math.isfinite(value))
+    if not ordered:
+        return None
+    bottom = {"maximize": _CLIPPED_SHARE, "minimize": 0.0, None: _CLIPPED_SHARE / 2}[direction]
+    top = {"maximize": 0.0, "minimize": _CLIPPED_SHARE, None: _CLIPPED_SHARE / 2}[direction]
+    ends = [end for trace in kept if (end := last_finite(trace)) is not None]
+    low = min([quantile(ordered, bottom), *ends])
+    high = max([quantile(ordered, 1 - top), *ends])
+    if low == high or ordered[-1] / 2 - ordered[0] / 2 <= _WORTH_CLIPPING * (high / 2 - low / 2):
+        low, high = ordered[0], ordered[-1]
+    return Reach(
+        low=low,
+        high=high,
+        above=sum(value > high for value in ordered),
+        below=sum(value < low for value in ordered),
+        highest=ordered[-1],
+        lowest=ordered[0],
+    )
+
+
+def last_finite(trace: Trace) -> float | None:
+    """Return the last finite value of a curve."""
+    return next((value for value in reversed(trace.values) if math.isfinite(value)), None)
+
+
+def _extremes(values: Sequence[float], start: int, end: int) -> list[int]:
+    finite = [index for index in range(start, end) if math.isfinite(values[index])]
+    found = [min(finite, key=values.__getitem__), max(finite, key=values.__getitem__)] if finite else []
+    if len(finite) < end - start:
+        found.append(next(index for index in range(start, end) if not math.isfinite(values[index])))
+    return found
+
+
+def _live(store: Store, place: StudyTrial) -> list[Point]:
+    if place.trial.state != TrialState.RUNNING:
+        return []
+    attempts = store.trials.attempts(place.trial.id)
+    return live_points(store.folder / attempts[-1].directory) if attempts else []
