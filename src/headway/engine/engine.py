@@ -81,6 +81,7 @@ class Engine:
         self._again: list[Assignment] = []
         self._placed: dict[int, StudyTrial] = {}
         self._pausing = False
+        self._said_undecidable = False
         self._surroundings: Mapping[str, Any] | None = None
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -102,6 +103,10 @@ class Engine:
         finally:
             await self._close()
             self._store.studies.release_lease(self._study.id, os.getpid(), state)
+
+    def changed_files(self, trial: TrialRecord) -> str | None:
+        """Say which file that a trial used has changed since, or return None. Its result is then of another version."""
+        return self._reuse.changed_files(trial)
 
     def pause(self) -> None:
         """Ask every trial to reach its next checkpoint and end the session. Safe from any thread."""
@@ -210,16 +215,12 @@ class Engine:
         """Return the unfinished trial to go on with, or a new one."""
         found = self._reuse.unfinished(assignment.candidate, assignment.seed, self._placed)
         if found is not None:
-            if found.manifest is not None and (change := self._changed_files(found)) is not None:
+            if found.manifest is not None and (change := self._reuse.changed_files(found)) is not None:
                 self._from_scratch(found.id, change)
             return found
         trial = self._store.trials.create(assignment.candidate, assignment.seed)
         self._place(trial, assignment, reused=False)
         return self._store.trials.get(trial)
-
-    def _changed_files(self, trial: TrialRecord) -> str | None:
-        change = self._reuse.changed(trial)
-        return change if change is not None and change.endswith("changed") else None
 
     def _from_scratch(self, trial: int, change: str) -> None:
         import shutil
@@ -290,7 +291,8 @@ class Engine:
             go_on=go_on,
             value=value if value is None or abs(value) < float("inf") else None,
         )
-        if value is None:
+        if value is None and not self._said_undecidable:
+            self._said_undecidable = True
             self._observer.note(
                 f"Trial {trial} logged no {self._study.metric} by step {step}, so nothing can be decided early: "
                 f"log it in the loop, run.log({self._study.metric}=...)."

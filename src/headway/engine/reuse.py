@@ -53,6 +53,11 @@ class Reuse:
                 return trial
         return None
 
+    def changed_files(self, trial: TrialRecord) -> str | None:
+        """Say which of the files that the trial used has changed since it loaded them, or return None."""
+        change = self.changed(trial)
+        return change if change is not None and _is_file_change(change) else None
+
     def changed(self, trial: TrialRecord) -> str | None:
         """Say what changed since the trial ran, or return None."""
         if trial.manifest is None:
@@ -70,3 +75,7 @@ class Reuse:
         if trial.reason in (Reason.LOST, Reason.USER, Reason.SIGNAL):
             return own
         return trial.reason not in _BY_LIMIT or trial.record.get("limits") == self._limits
+
+
+def _is_file_change(change: str) -> bool:
+    return change.endswith(("changed", "changed while the trial ran"))

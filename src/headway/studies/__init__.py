@@ -1,10 +1,17 @@
-"""The loop: what a study declares, what it runs next, what it concludes, and how it is shown."""
+"""The loop: what a study declares, what it runs next, what it concludes, and how it is shown.
 
-from headway.studies.declaration import Declaration, studies_in
-from headway.studies.observers import PlainObserver, QuietObserver
-from headway.studies.session import record_of, run_study
-from headway.studies.study import Study
-from headway.studies.summary import CandidateRow, KeyFigures, StudySummary, summarize
+Names are loaded when they are used: `headway status` reads a summary and must not pay for the engine.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headway.studies.declaration import Declaration, studies_in
+    from headway.studies.observers import PlainObserver, QuietObserver
+    from headway.studies.session import record_of, run_study
+    from headway.studies.study import Study
+    from headway.studies.summary import CandidateRow, KeyFigures, StudySummary, summarize
 
 __all__ = [
     "CandidateRow",
@@ -19,3 +26,18 @@ __all__ = [
     "studies_in",
     "summarize",
 ]
+
+_FILES = {
+    "declaration": ("Declaration", "studies_in"),
+    "observers": ("PlainObserver", "QuietObserver"),
+    "session": ("record_of", "run_study"),
+    "study": ("Study",),
+    "summary": ("CandidateRow", "KeyFigures", "StudySummary", "summarize"),
+}
+_HOME = {name: f"{__name__}.{file}" for file, names in _FILES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -1,5 +1,6 @@
 """From ended trials to verdicts: finalists against the baseline on fresh seeds, and candidates that change nothing."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,10 +20,20 @@ class _Verdict:
     data: dict[str, Any]
 
 
-def conclude(store: Store, record: StudyRecord, study: Declaration, plan: StudyPlan) -> None:
-    """Write a study's verdicts, in one transaction; what was decided before and still holds keeps its date."""
+def conclude(
+    store: Store,
+    record: StudyRecord,
+    study: Declaration,
+    plan: StudyPlan,
+    changed: Callable[[TrialRecord], str | None],
+) -> None:
+    """Write a study's verdicts, in one transaction; what was decided before and still holds keeps its date.
+
+    `changed` says which file a trial used has changed since it ran: results of two versions are not compared.
+    """
     finalists = plan.finalists()
-    verdicts = [_decide(study, plan, candidate, len(finalists)) for candidate in finalists]
+    mixed = _first_change(plan, finalists, changed)
+    verdicts = [_decide(study, plan, candidate, len(finalists), mixed) for candidate in finalists]
     verdicts += [_identical(trial) for trial in plan.searched() if plan.identical(trial)]
     known = [(item.candidate, item.decision, item.sentence) for item in store.studies.verdicts(record.id)]
     if verdicts and [(item.candidate, item.decision, item.sentence) for item in verdicts] == known:
@@ -40,7 +51,22 @@ def _identical(trial: TrialRecord) -> _Verdict:
     return _Verdict(candidate=trial.candidate, decision="identical", sentence=sentence, data={})
 
 
-def _decide(study: Declaration, plan: StudyPlan, candidate: str, finalists: int) -> _Verdict:
+def _first_change(
+    plan: StudyPlan, finalists: Sequence[str], changed: Callable[[TrialRecord], str | None]
+) -> str | None:
+    for candidate in (plan.baseline, *finalists):
+        for seed in plan.confirmation_seeds:
+            trial = plan.trial(candidate, seed)
+            if trial is not None and (change := changed(trial)) is not None:
+                return change
+    return None
+
+
+def _decide(study: Declaration, plan: StudyPlan, candidate: str, finalists: int, mixed: str | None) -> _Verdict:
+    if mixed is not None:
+        what = mixed.removesuffix(" while the trial ran")
+        sentence = f"Undecided: {what} during the study, so its trials are of two versions. Run it again to decide."
+        return _Verdict(candidate=candidate, decision="undecided", sentence=sentence, data={})
     ours, theirs = plan.values(candidate), plan.values(plan.baseline)
     shared = sorted(ours.keys() & theirs.keys())
     if len(shared) < 2:

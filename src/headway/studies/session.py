@@ -45,7 +45,7 @@ def run_study(
         )
         ending = _run_engine(engine, plan)
         if ending == "done":
-            conclude(store, record, study, plan)
+            conclude(store, record, study, plan, engine.changed_files)
             store.studies.set_state(record.id, "finished")
         write_report(store, summarize(store, store.studies.get(record.name)))
         return summarize(store, store.studies.get(record.name))

@@ -1,6 +1,7 @@
 """The command group: finds commands by name, loads the one that is called, and turns errors into exit codes.
 
-Every command is made by `command(...)`, which adds `--json`, `--store` and `--debug` and lists the exit codes in its help.
+Every command is made by `command(...)`, which adds `--json`, `--store` and `--debug`, and lists the exit codes
+in its help.
 """
 
 import difflib
@@ -10,7 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -31,8 +32,8 @@ _ALWAYS = {
     2: "a name, flag or value that cannot be meant",
     5: "the store cannot be read or written",
 }
+_SHARED = ("as_json", "store", "debug")
 _PLEASE_REPORT = "This is a fault in Headway itself. Please report it, with the lines above and what you typed."
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Group(click.Group):
@@ -99,13 +100,15 @@ class Command(click.Command):
         ctx.exit(code)
 
 
-def command(exits: Mapping[int, str] | None = None) -> Callable[[_Function], Command]:
-    """Make a command of a function, with what all commands share. `exits` adds exit codes to its help.
+def command(short: str, exits: Mapping[int, str] | None = None) -> Callable[[Callable[..., None]], Command]:
+    """Make a command of a function, with what all commands share.
+
+    `short` stands in the list of commands, the function's docstring in the command's own help; `exits` adds exit codes.
 
     The function gets `as_json` and `store` (a folder, or None for the one that is found from the working directory).
     """
 
-    def decorate(function: _Function) -> Command:
+    def decorate(function: Callable[..., None]) -> Command:
         options = (
             click.option("--json", "as_json", is_flag=True, help="Write one JSON document to standard output."),
             click.option(
@@ -122,7 +125,8 @@ def command(exits: Mapping[int, str] | None = None) -> Callable[[_Function], Com
         decorated: Any = function
         for option in reversed(options):
             decorated = option(decorated)
-        made = click.command(cls=Command, context_settings={"max_content_width": 110})(decorated)
+        made = click.command(cls=Command, short_help=short, context_settings={"max_content_width": 110})(decorated)
+        made.params.sort(key=lambda parameter: parameter.name in _SHARED)  # a command's own options stand first
         made.exits = {**_ALWAYS, **(exits or {})}
         return made
 
@@ -154,8 +158,8 @@ def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -
 def cli() -> None:
     """Run ideas as trials and get verdicts that hold.
 
-    Begin with 'headway init', then 'headway run study.py'. Every command takes --json, and 'headway COMMAND --help' lists
-    its exit codes.
+    Begin with 'headway init', then 'headway run study.py'. Every command takes --json, and 'headway COMMAND --help'
+    lists its exit codes.
     """
 
 

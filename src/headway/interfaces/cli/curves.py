@@ -1,7 +1,8 @@
 """Curves in a terminal: a line of eight heights, and a small plot in braille dots."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 __all__ = ["plot_lines", "sparkline"]
 
@@ -24,16 +25,18 @@ def sparkline(values: Sequence[float], size: int = 20) -> str:
 
 
 def plot_lines(steps: Sequence[int], values: Sequence[float], *, columns: int = 56, rows: int = 8) -> list[str]:
-    """Plot a curve over its steps, with its range at the left and below. Empty where fewer than two points are finite."""
+    """Plot a curve over its steps, with its range at the left and below. Empty with fewer than two finite points."""
     points = [(step, value) for step, value in zip(steps, values, strict=True) if math.isfinite(value)]
     if len(points) < 2:
         return []
     left, right = min(step for step, _ in points), max(step for step, _ in points)
     low, high = min(value for _, value in points), max(value for _, value in points)
     cells = [[0] * columns for _ in range(rows)]
-    for step, value in points:
-        x = _scaled(step, left, right, 2 * columns - 1)
-        y = 4 * rows - 1 - _scaled(value, low, high, 4 * rows - 1)
+    dots = [
+        (_scaled(step, left, right, 2 * columns - 1), 4 * rows - 1 - _scaled(value, low, high, 4 * rows - 1))
+        for step, value in points
+    ]
+    for x, y in _joined(dots):
         cells[y // 4][x // 2] |= _DOTS[y % 4][x % 2]
     top, bottom = f"{high:.5g}", f"{low:.5g}"
     margin = max(len(top), len(bottom))
@@ -47,10 +50,18 @@ def plot_lines(steps: Sequence[int], values: Sequence[float], *, columns: int = 
     return [*lines, axis, " " * (margin + 2) + first + last.rjust(columns - len(first))]
 
 
+def _joined(dots: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the dots and straight lines between neighbours."""
+    for (x, y), (next_x, next_y) in pairwise(dots):
+        length = max(abs(next_x - x), abs(next_y - y), 1)
+        for index in range(length + 1):
+            yield round(x + (next_x - x) * index / length), round(y + (next_y - y) * index / length)
+
+
 def _stretches(values: Sequence[float], size: int) -> list[Sequence[float]]:
     count = min(size, len(values))
     edges = [index * len(values) // count for index in range(count + 1)] if count else []
-    return [values[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [values[start:end] for start, end in pairwise(edges)]
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -17,7 +17,7 @@ __all__ = ["init"]
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-@command()
+@command("Write a commented study file that runs.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default=Path("study.py"))
 @click.option("--command", "of_command", is_flag=True, help="Study a command: writes a train.py beside it as well.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
@@ -32,7 +32,7 @@ def init(file: Path, of_command: bool, force: bool, store: Path | None, as_json:
     texts = {file: _filled("command_study.py.txt" if of_command else "study.py.txt", file, script)}
     if of_command:
         if file.name == script.name:
-            raise UsageError("train.py is the script that the study calls. Give the study another name: headway init --command")
+            raise UsageError("train.py is the script that the study calls. Give the study another name.")
         texts[script] = (_TEMPLATES / "train.py.txt").read_text()
     _refuse_to_overwrite(texts, force=force)
     folder = store or find_root(file.absolute().parent) / FOLDER
@@ -41,7 +41,9 @@ def init(file: Path, of_command: bool, force: bool, store: Path | None, as_json:
         for path, text in texts.items():
             path.write_text(text)
     except OSError as error:
-        raise StoreError(f"{file} cannot be written ({error.strerror}). Make the folder writable, or name another.") from error
+        raise StoreError(
+            f"{file} cannot be written ({error.strerror}). Make the folder writable, or name another."
+        ) from error
     Store.open(folder).close()
     follow = f"headway run {shlex.quote(str(file))}{store_flag(folder)}"
     if as_json:

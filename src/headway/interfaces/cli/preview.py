@@ -10,7 +10,7 @@ from headway.engine import Library, available_cores
 from headway.interfaces.cli.words import Column, config_text, fact_lines, styled, table_lines
 from headway.propose import make_sampler
 from headway.store import Store
-from headway.studies import Study
+from headway.studies import Declaration
 
 __all__ = ["Preview", "preview"]
 
@@ -33,7 +33,7 @@ class Coming:
 class Preview:
     """Hold what a study would do."""
 
-    study: Study
+    study: Declaration
     store: Path
     workers: int
     executed: int
@@ -86,7 +86,12 @@ class Preview:
             ]
             for item in self.coming
         ]
-        columns = [Column("first trials"), Column("seed", right=True), Column(""), Column("configuration", elastic=True)]
+        columns = [
+            Column("first trials"),
+            Column("seed", right=True),
+            Column(""),
+            Column("configuration", elastic=True),
+        ]
         return [
             f"{styled(study.name, bold=True)}: this would run; nothing was run.",
             *fact_lines(facts),
@@ -96,7 +101,7 @@ class Preview:
         ]
 
 
-def preview(study: Study, store: Path | None, workers: int | None) -> Preview:
+def preview(study: Declaration, store: Path | None, workers: int | None) -> Preview:
     """Look ahead without running or writing anything."""
     folder = study.store_folder(store)
     fitting = max(1, available_cores() // study.experiment.needs.cores)
@@ -119,7 +124,7 @@ def preview(study: Study, store: Path | None, workers: int | None) -> Preview:
 class _Known:
     """Look into a store that may not exist yet."""
 
-    def __init__(self, study: Study, folder: Path) -> None:
+    def __init__(self, study: Declaration, folder: Path) -> None:
         self._study = study
         self._store = Store.open(folder, create=False) if (folder / "store.sqlite").exists() else None
         self._record = None if self._store is None else self._store.studies.find(study.name)
@@ -166,7 +171,7 @@ class _Known:
         return None
 
 
-def _baseline(study: Study, known: _Known) -> list[Coming]:
+def _baseline(study: Declaration, known: _Known) -> list[Coming]:
     seeds = [study.seed]
     if study.experiment.has_seed_channel:
         seeds += [study.seed + offset for offset in range(1, study.seeds + 1)]
@@ -183,7 +188,7 @@ def _baseline(study: Study, known: _Known) -> list[Coming]:
     ]
 
 
-def _search(study: Study, known: _Known) -> list[Coming]:
+def _search(study: Declaration, known: _Known) -> list[Coming]:
     found = known.proposals()[:_SHOWN]
     if not found and study.experiment.space.parameters:
         found = [(config, study.sampler) for config in _proposed(study)]
@@ -200,10 +205,8 @@ def _search(study: Study, known: _Known) -> list[Coming]:
     ]
 
 
-def _proposed(study: Study) -> list[Mapping[str, Any]]:
-    sampler = make_sampler(
-        study.sampler, study.experiment.space, seed=study.seed, direction=study.experiment.direction
-    )
+def _proposed(study: Declaration) -> list[Mapping[str, Any]]:
+    sampler = make_sampler(study.sampler, study.experiment.space, seed=study.seed, direction=study.experiment.direction)
     found: list[Mapping[str, Any]] = []
     for index in range(4 * _SHOWN):
         config = sampler.propose(index, [])

@@ -1,7 +1,7 @@
 """Progress of a running study: a live display on a terminal, plain lines elsewhere. Both go to standard error."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 
@@ -17,7 +17,7 @@ from headway.interfaces.cli.curves import sparkline
 from headway.interfaces.cli.tally import Before, Curve, Tally, role_text
 from headway.interfaces.cli.words import config_text, number_text, seconds_text
 from headway.store import Point, TrialRecord
-from headway.studies import Study
+from headway.studies import Declaration
 
 __all__ = ["observing"]
 
@@ -26,14 +26,14 @@ _SUMMARY_EVERY_SECONDS = 30.0
 _MOST_ROWS = 12
 
 
-def observing(study: Study, before: Before, *, live: bool) -> AbstractContextManager[Observer]:
+def observing(study: Declaration, before: Before, *, live: bool) -> AbstractContextManager[Observer]:
     """Return the observer for one session of a study, to be used in a `with` block."""
     tally = Tally(study, before)
     return LiveProgress(tally, Console(stderr=True)) if live else _plain(tally)
 
 
 @contextmanager
-def _plain(tally: Tally) -> Iterator[Observer]:
+def _plain(tally: Tally) -> Generator[Observer]:
     yield PlainProgress(tally)
 
 
@@ -87,7 +87,9 @@ class LiveProgress:
         self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._live.update(Text(), refresh=True)
         self._live.stop()
 

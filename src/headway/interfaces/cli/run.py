@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.core import Budget, NothingToDo, NotFound, StudyBusy, UsageError
+from headway.core import Budget, NotFound, NothingToDo, StudyBusy, UsageError
 from headway.interfaces.cli.app import PAUSED, command
+from headway.interfaces.cli.detail import figures_text
 from headway.interfaces.cli.places import engine_alive, open_store, project_root, store_flag, study_named, study_state
-from headway.interfaces.cli.words import echo, echo_json, fact_lines, seconds_text, share_text, styled
+from headway.interfaces.cli.words import config_text, echo, echo_json, fact_lines, styled
 
 if TYPE_CHECKING:
     from headway.store import Store, StudyRecord
-    from headway.studies import KeyFigures, Study, StudySummary
+    from headway.studies import Declaration, StudySummary
 
-__all__ = ["figures_text", "resume", "run"]
+__all__ = ["resume", "run"]
 
 _EXITS = {
     3: "the study is in the record with another definition",
@@ -33,6 +34,7 @@ class _Options:
     workers: int | None
     budget: str | None
     backend: str
+    retry_failed: bool
     store: Path | None
     as_json: bool
     plain: bool
@@ -54,20 +56,23 @@ def _session(function: Any) -> Any:
     """Add the options that `run` and `resume` share."""
     for option in (
         click.option("--workers", type=click.IntRange(min=1), help="Trials at a time (default: as many as fit)."),
-        click.option("--budget", metavar="TEXT", help="Replace the file's budget: '24 trials', '2 hours', '50 trials or 8 h'."),
+        click.option(
+            "--budget", metavar="TEXT", help="Replace the file's budget: '24 trials', '2 hours', '50 trials or 8 h'."
+        ),
         click.option(
             "--backend",
             default="local",
             show_default=True,
-            help="How trials run: local (warm workers), spawn (fresh interpreters), inline (in this process, to debug).",
+            help="How trials run: local (warm workers), spawn (fresh interpreters), inline (here, to debug).",
         ),
+        click.option("--retry-failed", is_flag=True, help="Run failed trials again, as after their cause was mended."),
         click.option("--plain", is_flag=True, help="Write plain lines, also on a terminal."),
     ):
         function = option(function)
     return function
 
 
-@command(_EXITS)
+@command("Run the studies of a file, to their verdicts.", _EXITS)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--study", "name", metavar="NAME", help="Run only this study of the file.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
@@ -75,13 +80,10 @@ def _session(function: Any) -> Any:
 def run(
     file: Path,
     name: str | None,
-    workers: int | None,
-    budget: str | None,
-    backend: str,
-    plain: bool,
     dry_run: bool,
     store: Path | None,
     as_json: bool,
+    **session: Any,
 ) -> None:
     """Run the studies of FILE, one after the other, each to its verdict.
 
@@ -90,12 +92,12 @@ def run(
     """
     from headway.studies import studies_in
 
-    options = _Options(workers=workers, budget=budget, backend=backend, store=store, as_json=as_json, plain=plain)
+    options = _Options(store=store, as_json=as_json, **session)
     studies = _chosen(studies_in(file), name, file)
     if dry_run:
         from headway.interfaces.cli.preview import preview
 
-        previews = [preview(_with_budget(study, options), store, workers) for study in studies]
+        previews = [preview(_with_budget(study, options), store, options.workers) for study in studies]
         echo_json({"studies": [item.to_json() for item in previews]}) if as_json else echo(
             [line for item in previews for line in item.lines()]
         )
@@ -103,23 +105,14 @@ def run(
     _run_all(studies, options)
 
 
-@command({**_EXITS, 7: "no study is left to resume"})
+@command("Go on with a study that was paused or cut off.", {**_EXITS, 7: "no study is left to resume"})
 @click.argument("name", required=False)
 @_session
-def resume(
-    name: str | None,
-    workers: int | None,
-    budget: str | None,
-    backend: str,
-    plain: bool,
-    store: Path | None,
-    as_json: bool,
-) -> None:
+def resume(name: str | None, store: Path | None, as_json: bool, **session: Any) -> None:
     """Go on with the study NAME: by default the one that changed last and has no verdict yet.
 
     Finished trials are not run again, and paused ones go on from their checkpoints.
     """
-    options = _Options(workers=workers, budget=budget, backend=backend, store=store, as_json=as_json, plain=plain)
     with open_store(store) as opened:
         record = _resumable(opened, name)
         folder, file = opened.folder, _file_of(opened, record)
@@ -131,12 +124,10 @@ def resume(
             f"{file} declares no study {record.name!r} any more; it has {', '.join(map(repr, found))}. "
             f"Give it its name back, or type: headway run {file}"
         )
-    _run_all([found[record.name]], _Options(
-        workers=workers, budget=budget, backend=backend, store=folder, as_json=as_json, plain=plain
-    ) if store is None else options)  # fmt: skip
+    _run_all([found[record.name]], _Options(store=folder, as_json=as_json, **session))
 
 
-def _run_all(studies: "list[Study]", options: _Options) -> None:
+def _run_all(studies: "list[Declaration]", options: _Options) -> None:
     summaries: list[StudySummary] = []
     for study in studies:
         summaries.append(summary := _run_one(_with_budget(study, options), options))
@@ -150,7 +141,7 @@ def _run_all(studies: "list[Study]", options: _Options) -> None:
         click.get_current_context().exit(PAUSED)
 
 
-def _run_one(study: "Study", options: _Options) -> "StudySummary":
+def _run_one(study: "Declaration", options: _Options) -> "StudySummary":
     from headway.engine import EngineSettings
     from headway.interfaces.cli.progress import observing
     from headway.interfaces.cli.tally import Before
@@ -160,14 +151,16 @@ def _run_one(study: "Study", options: _Options) -> "StudySummary":
     folder = study.store_folder(options.store)
     with Store.open(folder) as store:
         before = Before.of(store, study.name)
-    settings = EngineSettings(workers=options.workers or study.workers, backend=options.backend)
+    settings = EngineSettings(
+        workers=options.workers or study.workers, backend=options.backend, retry_failed=options.retry_failed
+    )
     with observing(study, before, live=options.live) as observer:
         if not options.as_json:
             observer.note(f"{study.name}: {study.experiment.metric}, {study.budget}, {study.sampler}. Store: {folder}")
         return run_study(study, folder, settings, observer)
 
 
-def _with_budget(study: "Study", options: _Options) -> "Study":
+def _with_budget(study: "Declaration", options: _Options) -> "Declaration":
     if options.budget is not None:
         budget = Budget.parse(options.budget)
         if study.experiment.space.parameters and budget.trials is not None and budget.trials < study.smallest:
@@ -179,7 +172,7 @@ def _with_budget(study: "Study", options: _Options) -> "Study":
     return study
 
 
-def _chosen(found: "dict[str, Study]", name: str | None, file: Path) -> "list[Study]":
+def _chosen(found: "dict[str, Declaration]", name: str | None, file: Path) -> "list[Declaration]":
     if name is None:
         return list(found.values())
     if name in found:
@@ -189,7 +182,7 @@ def _chosen(found: "dict[str, Study]", name: str | None, file: Path) -> "list[St
     raise NotFound(f"{file} declares no study {name!r}. {hint}")
 
 
-def _closing(study: "Study", summary: "StudySummary", options: _Options) -> list[str]:
+def _closing(study: "Declaration", summary: "StudySummary", options: _Options) -> list[str]:
     name, folder = shlex.quote(study.name), study.store_folder(options.store)
     if summary.study.state != "finished":
         return ["", f"Paused. Go on with: {styled(f'headway resume {name}{options.flags(folder)}', bold=True)}"]
@@ -205,6 +198,7 @@ def _closing(study: "Study", summary: "StudySummary", options: _Options) -> list
         styled(summary.sentence, bold=True),
         "",
         *fact_lines([
+            ("accepted", _best_text(summary)),
             ("figures", figures_text(summary.figures)),
             ("report", summary.report or ""),
             ("next", "\n".join(follow)),
@@ -212,19 +206,9 @@ def _closing(study: "Study", summary: "StudySummary", options: _Options) -> list
     ]  # fmt: skip
 
 
-def figures_text(figures: "KeyFigures") -> str:
-    """Return the key figures in one line."""
-    parts: list[str] = []
-    if figures.trials_per_hour is not None:
-        parts.append(f"{figures.trials_per_hour:.0f} trials/h")
-    if figures.idea_to_verdict_seconds is not None:
-        parts.append(f"idea to verdict {seconds_text(figures.idea_to_verdict_seconds)} (median)")
-    if figures.idle_share is not None:
-        parts.append(f"idle {share_text(figures.idle_share)}")
-    if figures.wasted_share is not None:
-        parts.append(f"wasted {share_text(figures.wasted_share)}")
-    parts.append(f"saved {seconds_text(figures.saved_seconds)}")
-    return " · ".join(parts)
+def _best_text(summary: "StudySummary") -> str:
+    best = summary.best
+    return "" if best is None else f"#{best.number}  {config_text(best.config, summary.baseline)}"
 
 
 def _resumable(store: "Store", name: str | None) -> "StudyRecord":
@@ -234,16 +218,23 @@ def _resumable(store: "Store", name: str | None) -> "StudyRecord":
             raise StudyBusy(f"The study {name!r} is running already, in process {study.lease_pid}. Watch it with: "
                             f"headway status {shlex.quote(name)} --watch")  # fmt: skip
         if study.state == "finished" and not store.studies.waiting(study.id):
-            raise NothingToDo(f"The study {name!r} is finished: see 'headway show {shlex.quote(name)}'. To search on, run "
-                              f"its file with a larger budget: headway run {study.source} --budget TEXT")  # fmt: skip
+            raise NothingToDo(
+                f"The study {name!r} is finished: see 'headway show {shlex.quote(name)}'. To search on, run its file "
+                f"with a larger budget: headway run {study.source} --budget TEXT"
+            )
         return study
     studies = store.studies.all()
-    left = [study for study in studies if study_state(study) not in ("finished", "running")]
+    left = [study for study in studies if _open(store, study)]
     if not left:
         running = [study.name for study in studies if engine_alive(study)]
         there = f"{', '.join(running)} runs now" if running else "every study is finished" if studies else "it is empty"
         raise NothingToDo(f"No study of {store.folder} is left to resume: {there}. Begin one with: headway run FILE")
     return left[0]
+
+
+def _open(store: "Store", study: "StudyRecord") -> bool:
+    state = study_state(study)
+    return state not in ("finished", "running") or (state == "finished" and store.studies.waiting(study.id) > 0)
 
 
 def _file_of(store: "Store", study: "StudyRecord") -> Path:

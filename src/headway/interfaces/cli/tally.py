@@ -9,7 +9,7 @@ from headway.engine import Assignment
 from headway.interfaces.cli.curves import sparkline
 from headway.interfaces.cli.words import config_text, number_text, seconds_text, state_text, styled
 from headway.store import Point, Store, TrialRecord
-from headway.studies import Study
+from headway.studies import Declaration
 
 __all__ = ["Before", "Curve", "Tally"]
 
@@ -18,7 +18,7 @@ _LONGEST = 2048  # points kept of a running trial; every second one goes when th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
-    """Hold what earlier sessions of a study had done: their own trials, the seconds spent, the mean length of a trial."""
+    """Hold what earlier sessions of a study did: its own trials, the seconds spent, the mean length of a trial."""
 
     executed: frozenset[int] = frozenset()
     seconds: float = 0.0
@@ -65,7 +65,7 @@ class Curve:
 class Tally:
     """Count along. Observers show what stands here."""
 
-    def __init__(self, study: Study, before: Before) -> None:
+    def __init__(self, study: Declaration, before: Before) -> None:
         self.study = study
         self.running: dict[int, Curve] = {}
         self.best: TrialRecord | None = None

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard, cast
@@ -34,8 +35,8 @@ SHAPES = {
     "rejected": ("✕", "red"),
     "undecided": ("◐", "yellow"),
     "identical": ("=", "bright_black"),
-    "complete": ("●", "green"),
-    "finished": ("●", "green"),
+    "complete": ("✓", "green"),
+    "finished": ("✓", "green"),
     "running": ("▶", "blue"),
     "stopped": ("▽", "bright_black"),
     "failed": ("!", "red"),
@@ -77,7 +78,7 @@ def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
 
 def width() -> int:
     """Return how many columns a line may have. Where nobody looks (a pipe), nothing is cut."""
-    return shutil.get_terminal_size().columns if click.get_text_stream("stdout").isatty() else _WIDEST
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDEST
 
 
 def cut(text: str, size: int) -> str:

@@ -1,4 +1,4 @@
-"""The curves of all trials, a chart a metric: the baseline in ink, decided candidates in colour, all others thin and grey."""
+"""The curves of all trials, a chart a metric: the baseline in ink, decided candidates in colour, all others grey."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,8 @@ def curves_section(store: Store, view: View) -> Html:
     places = view.summary.trials
     traces = read_traces(store, places)
     metrics = common_metrics(traces, view.metric)
-    drawn = [(metric, chart) for metric in metrics if (chart := _chart(view, metric, traces[metric])) is not None]
+    charts = [(metric, _chart(view, metric, traces[metric], f"plot{index}")) for index, metric in enumerate(metrics)]
+    drawn = [(metric, chart) for metric, chart in charts if chart is not None]
     if not drawn:
         return _nothing(view, bool(places))
     return tag(
@@ -42,7 +43,7 @@ def curves_section(store: Store, view: View) -> Html:
 
 def _nothing(view: View, any_trials: bool) -> Html:
     hint = "No trial has logged a value yet." if any_trials else "No trial has begun yet."
-    code = f'run.log(step, {view.metric}=...)'
+    code = f"run.log(step, {view.metric}=...)"
     text = tag("p", hint, " A training script logs one with ", tag("code", code), ".", class_="empty")
     return tag("section", tag("h2", "Curves"), text, id="curves")
 
@@ -59,7 +60,7 @@ def _selector(metrics: Sequence[str], logged: int) -> Html:
     return tag("div", *buttons, more, class_="choices", role="group", aria_label="Metric to draw")
 
 
-def _chart(view: View, metric: str, traces: Sequence[Trace]) -> Html | None:
+def _chart(view: View, metric: str, traces: Sequence[Trace], clip: str) -> Html | None:
     named = [trace for trace in traces if view.series(trace.place.number) != "rest"]
     reached = reach(traces, view.direction if metric == view.metric else None, named)
     if reached is None:
@@ -68,7 +69,6 @@ def _chart(view: View, metric: str, traces: Sequence[Trace]) -> Html | None:
     across = Scale.over(min(steps), max(steps), _LEFT, _RIGHT)
     low, high = spread([reached.low, reached.high], 0.03)
     up = Scale.over(low, high, _BOTTOM, _TOP)
-    clip = f"plot-{abs(hash_of(metric))}"
     svg = tag(
         "svg",
         tag("clipPath", tag("rect", x=_LEFT, y=_TOP - 4, width=_RIGHT - _LEFT + 4, height=_BOTTOM - _TOP + 8), id=clip),
@@ -84,11 +84,6 @@ def _chart(view: View, metric: str, traces: Sequence[Trace]) -> Html | None:
     )
     label = tag("div", class_="label", hidden="")
     return join([tag("div", svg, label, class_="scroll"), tag("figcaption", _caption(metric, reached))])
-
-
-def hash_of(text: str) -> int:
-    """Number a text the same way in every process, for ids within one page."""
-    return sum((index + 1) * ord(letter) for index, letter in enumerate(text))
 
 
 def _mapping(scale: Scale) -> str:
@@ -114,7 +109,11 @@ def _lines(view: View, traces: Sequence[Trace], across: Scale, up: Scale) -> lis
     rank = {"rest": 0, "base": 2}
     ordered = sorted(
         traces,
-        key=lambda trace: (rank.get(view.series(trace.place.number), 1), trace.place.role != Role.CONFIRM, -trace.place.number),
+        key=lambda trace: (
+            rank.get(view.series(trace.place.number), 1),
+            trace.place.role != Role.CONFIRM,
+            -trace.place.number,
+        ),
     )
     return [_line(view, trace, across, up) for trace in ordered]
 
@@ -159,7 +158,9 @@ def _breaks(traces: Sequence[Trace], across: Scale, up: Scale) -> list[Html]:
         before = last_finite(Trace(trace.place, trace.steps[:broken], trace.values[:broken]))
         x = min(across.at(trace.steps[broken]), _RIGHT)
         y = _TOP + 8 if before is None else min(max(up.at(before), _TOP + 8), _BOTTOM)
-        words = f"candidate {trace.place.number}, seed {trace.place.trial.seed}: not finite at step {trace.steps[broken]}"
+        words = (
+            f"candidate {trace.place.number}, seed {trace.place.trial.seed}: not finite at step {trace.steps[broken]}"
+        )
         marks.append(tag("text", "!", tag("title", words), x=x, y=y + 4, text_anchor="middle", class_="broken"))
     return marks
 
@@ -192,7 +193,9 @@ def _end_labels(view: View, named: Sequence[Trace], up: Scale) -> list[Html]:
 
 def _end_label(view: View, label: _EndLabel) -> Html:
     words = "baseline" if label.number == 0 else f"candidate {label.number}"
-    lead = tag("line", x1=_RIGHT + 6, y1=label.y, x2=_RIGHT + 20, y2=label.at, class_=f"lead {view.series(label.number)}")
+    lead = tag(
+        "line", x1=_RIGHT + 6, y1=label.y, x2=_RIGHT + 20, y2=label.at, class_=f"lead {view.series(label.number)}"
+    )
     return tag("g", lead, tag("text", words, x=_RIGHT + 26, y=label.at + 4), data_c=str(label.number), class_="end")
 
 
@@ -224,5 +227,11 @@ def _legend(view: View) -> Html:
 
 
 def _key(series: str, words: str, decision: str = "") -> Html:
-    swatch = tag("svg", tag("path", d="M1 8L23 8", class_=f"line {series}"), viewBox="0 0 24 16", class_="swatch", aria_hidden="true")
+    swatch = tag(
+        "svg",
+        tag("path", d="M1 8L23 8", class_=f"line {series}"),
+        viewBox="0 0 24 16",
+        class_="swatch",
+        aria_hidden="true",
+    )
     return tag("span", swatch, words, f" ({decision})" if decision else "", class_="key")

@@ -19,7 +19,9 @@ def failures_section(view: View) -> Html:
     groups: dict[str, list[StudyTrial]] = {}
     for place in view.summary.trials:
         if place.trial.state == TrialState.FAILED:
-            groups.setdefault(place.trial.fingerprint or f"{place.trial.reason}: {place.trial.message}", []).append(place)
+            groups.setdefault(place.trial.fingerprint or f"{place.trial.reason}: {place.trial.message}", []).append(
+                place
+            )
     if not groups:
         return EMPTY
     ordered = sorted(groups.values(), key=lambda group: (-len(group), -_cost(group)))
@@ -37,7 +39,8 @@ def _group(view: View, group: Sequence[StudyTrial]) -> Html:
     message = view.without_paths(first.message).strip() or "No message."
     numbers = sorted({place.number for place in group})
     links = [
-        tag("a", "baseline" if number == 0 else f"candidate {number}", href=f"#c{number}") for number in numbers[:_MOST_NAMED]
+        tag("a", "baseline" if number == 0 else f"candidate {number}", href=f"#c{number}")
+        for number in numbers[:_MOST_NAMED]
     ]
     more = f" and {len(numbers) - _MOST_NAMED} more" if len(numbers) > _MOST_NAMED else ""
     print_ = tag("code", first.fingerprint) if first.fingerprint else EMPTY

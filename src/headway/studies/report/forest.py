@@ -38,7 +38,9 @@ def _sentences(view: View) -> list[Html]:
     """List every verdict in words; candidates that change nothing are gathered in one line."""
     same = [item for item in view.summary.verdicts if item.decision == "identical" and real(item.data, "pairs") is None]
     told = [item for item in view.summary.verdicts if item not in same]
-    lines = [tag("li", mark(item.decision), " ", tag("b", view.name(item.candidate)), ": ", item.sentence) for item in told]
+    lines = [
+        tag("li", mark(item.decision), " ", tag("b", view.name(item.candidate)), ": ", item.sentence) for item in told
+    ]
     if same:
         lines.append(tag("li", _gathered(view, same)))
     return [tag("ul", *lines, class_="sentences")]
@@ -106,7 +108,9 @@ def _row(view: View, item: Finding, scale: Scale, y: float) -> Html:
         tag("text", f"{SHAPES[kind]} {decision}", x=0, y=y + 16, class_=f"state {kind}"),
         *_interval(item, scale, y, kind),
         *dots,
-        tag("text", format_estimate(item.effect, item.half_width), x=_WIDTH, y=y - 2, text_anchor="end", class_="strong"),
+        tag(
+            "text", format_estimate(item.effect, item.half_width), x=_WIDTH, y=y - 2, text_anchor="end", class_="strong"
+        ),
         tag("text", _evidence(item), x=_WIDTH, y=y + 16, text_anchor="end"),
         class_="finding",
         data_c=None if row is None else str(row.number),

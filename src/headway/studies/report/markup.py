@@ -17,16 +17,16 @@ class Html(str):
 EMPTY = Html("")
 
 
-def tag(name: str, /, *children: str, **attributes: str | float | None) -> Html:
+def tag(element: str, /, *children: str, **attributes: str | float | None) -> Html:
     """Write one element. Attributes that are None are left out; `class_` and `data_x` become `class` and `data-x`.
 
     >>> tag("a", "2 < 3", class_="note", data_x=0.5)
     '<a class="note" data-x="0.5">2 &lt; 3</a>'
     """
     head = "".join(_attribute(key, value) for key, value in attributes.items() if value is not None)
-    if name in _VOID and not children:
-        return Html(f"<{name}{head}/>")
-    return Html(f"<{name}{head}>{join(children)}</{name}>")
+    if element in _VOID and not children:
+        return Html(f"<{element}{head}/>")
+    return Html(f"<{element}{head}>{join(children)}</{element}>")
 
 
 def join(parts: Iterable[str], between: str = "") -> Html:

@@ -28,7 +28,7 @@ def strips_section(view: View) -> Html:
     head = tag("h2", "What varied")
     if not parameters or len(searched) < _FEWEST:
         why = (
-            f"{plural(len(searched), 'search trial')} ran to the end; {_FEWEST} are needed before a pattern is worth drawing."
+            f"{plural(len(searched), 'search trial')} ran to the end; from {_FEWEST} on, a pattern is drawn here."
             if parameters
             else "The space has no parameter to vary."
         )
@@ -102,7 +102,8 @@ def _choices(values: Sequence[Any], rows: Sequence[CandidateRow], name: str) -> 
     centres = {text: _LEFT + width * (index + 0.5) for index, text in enumerate(names)}
     # Points are moved aside by their number, in the golden ratio, so that equal values do not hide each other.
     places = [
-        (row, centres[short(row.config[name])] + min(width / 3, 24) * (2 * (row.number * 0.618 % 1) - 1)) for row in rows
+        (row, centres[short(row.config[name])] + min(width / 3, 24) * (2 * (row.number * 0.618 % 1) - 1))
+        for row in rows
     ]
     room = max(3, int(width / 7))
     return places, [(x, text if len(text) <= room else text[: room - 1] + "…") for text, x in centres.items()]
@@ -131,7 +132,9 @@ def _point(view: View, row: CandidateRow, x: float, up: Scale) -> Html:
         shape = f"M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6z"
     else:
         radius = 3 if series == "rest" else 5
-        shape = f"M{x - radius:.1f} {y:.1f}a{radius} {radius} 0 1 0 {2 * radius} 0a{radius} {radius} 0 1 0 {-2 * radius} 0z"
+        shape = (
+            f"M{x - radius:.1f} {y:.1f}a{radius} {radius} 0 1 0 {2 * radius} 0a{radius} {radius} 0 1 0 {-2 * radius} 0z"
+        )
     who = "baseline" if row.number == 0 else f"candidate {row.number}"
     title = tag("title", f"{who}: {fixed(value, view.decimals)}")
     return tag("path", title, d=shape, class_=f"point {series}", data_c=str(row.number))

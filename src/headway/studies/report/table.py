@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from headway.core import TrialState
 from headway.studies.report.markup import EMPTY, Html, join, tag
 from headway.studies.report.states import mark
-from headway.studies.report.view import View, search_trial
+from headway.studies.report.view import ABSENT, View, search_trial
 from headway.studies.report.words import fixed, plural, short, signed, span, whole
 from headway.studies.summary import CandidateRow
 
@@ -58,7 +58,9 @@ def _header(view: View) -> Html:
             tag("button", name, type="button", title=title),
             scope="col",
             class_="number" if kind else None,
-            aria_sort=("ascending" if view.direction == "minimize" else "descending") if name == view.metric else "none",
+            aria_sort=("ascending" if view.direction == "minimize" else "descending")
+            if name == view.metric
+            else "none",
         )
         for name, kind, title in columns
     ]
@@ -119,28 +121,26 @@ def _cost(seconds: float, reused: int) -> Html:
 
 def _changes(view: View, row: CandidateRow) -> Html:
     changes = view.changes(row.config)
-    told = [tag("span", f"{name} ", tag("b", short(value), title=whole(value)), class_="change") for name, value in changes.items()]
+    told = [
+        tag("span", f"{name} ", tag("b", short(value), title=whole(value)), class_="change")
+        for name, value in changes.items()
+    ]
     same = "the baseline itself" if row.number == 0 else "nothing in the configuration"
     shown = join(told, " ") if told else tag("span", same, class_="soft")
-    base = view.summary.baseline
     names = [*row.config, *(name for name in changes if name not in row.config)]
     if not names:
         return shown
-    entries = [
-        join([tag("dt", name), tag("dd", _full(row, name, changed=name in changes), _was(base, name) if name in changes else "")])
-        for name in names
-    ]
-    return tag("details", tag("summary", shown), tag("dl", *entries))
+    return tag(
+        "details", tag("summary", shown), tag("dl", *(_entry(view, row, name, name in changes) for name in names))
+    )
 
 
-def _full(row: CandidateRow, name: str, *, changed: bool) -> Html:
-    text = whole(row.config.get(name, "absent"))
-    return tag("b", text) if changed else tag("span", text)
-
-
-def _was(base: object, name: str) -> Html:
-    assert isinstance(base, dict)
-    return tag("span", f" (baseline {whole(base.get(name, 'absent'))})", class_="soft")  # pyright: ignore
+def _entry(view: View, row: CandidateRow, name: str, changed: bool) -> Html:
+    text = whole(row.config.get(name, ABSENT))
+    if not changed:
+        return join([tag("dt", name), tag("dd", text)])
+    before = whole(view.summary.baseline.get(name, ABSENT))
+    return join([tag("dt", name), tag("dd", tag("b", text), tag("span", f" (baseline {before})", class_="soft"))])
 
 
 def _reason(view: View, row: CandidateRow) -> Html:
@@ -154,7 +154,11 @@ def _reason(view: View, row: CandidateRow) -> Html:
 def _confirmations_lost(row: CandidateRow) -> str:
     first = search_trial(row)
     lost: Sequence[str] = sorted(
-        {str(place.trial.reason) for place in row.trials if place is not first and place.trial.state == TrialState.FAILED}
+        {
+            str(place.trial.reason)
+            for place in row.trials
+            if place is not first and place.trial.state == TrialState.FAILED
+        }
     )
     count = sum(place is not first and place.trial.state == TrialState.FAILED for place in row.trials)
     return f"{plural(count, 'further seed')} failed ({', '.join(lost)})" if count else ""

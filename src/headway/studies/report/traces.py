@@ -9,7 +9,7 @@ from headway.core import Direction, TrialState
 from headway.store import Curve, Point, Store, StudyTrial, live_points
 from headway.studies.report.scale import quantile
 
-__all__ = ["Reach", "Trace", "common_metrics", "last_finite", "read_traces", "reach", "thin"]
+__all__ = ["Reach", "Trace", "common_metrics", "last_finite", "reach", "read_traces", "thin"]
 
 _POINTS_A_CURVE = 200
 _FEWEST_POINTS = 40

@@ -13,7 +13,7 @@ from headway.studies.report.scale import quantile
 from headway.studies.report.words import decimals_for, real, short
 from headway.studies.summary import CandidateRow, StudySummary
 
-__all__ = ["ABSENT", "Finding", "View"]
+__all__ = ["ABSENT", "Finding", "View", "row_name", "search_trial"]
 
 ABSENT = "absent"
 _SERIES = 6  # colours of the Okabe-Ito palette that are neither black nor grey
@@ -62,11 +62,11 @@ class View:
         return f"candidate {candidate[:8]}" if row is None else row_name(row)
 
     def series(self, number: int) -> str:
-        """Return the class that colours a candidate: `base`, `s0` to `s5` (with `again` from the seventh on), `rest`."""
+        """Return the class that colours a candidate: `base`, `s0` to `s5` (and `again` from the seventh on), or `rest`."""
         return self._series.get(number, "rest")
 
     def changes(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a configuration has otherwise than the baseline, in the baseline's order; `ABSENT` if it lacks it."""
+        """Return what a configuration has otherwise than the baseline, in its order; `ABSENT` where it lacks a name."""
         base = self.summary.baseline
         names = [*base, *(name for name in config if name not in base)]
         missing = object()

@@ -1,0 +1,118 @@
+"""`headway trials`: the trials of a study in a table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headway.core import TrialState
+from headway.interfaces.cli.app import command
+from headway.interfaces.cli.places import engine_alive, latest_study, open_store, store_flag
+from headway.interfaces.cli.reading import place_json
+from headway.interfaces.cli.words import (
+    Column,
+    config_text,
+    echo,
+    echo_json,
+    number_text,
+    seconds_text,
+    state_text,
+    styled,
+    table_lines,
+)
+
+if TYPE_CHECKING:
+    from headway.store import StudyRecord, StudyTrial
+
+__all__ = ["trials"]
+
+_LIMIT = 50
+
+
+@command("List the trials of a study.", {7: "the store holds no study"})
+@click.argument("name", required=False)
+@click.option(
+    "--state", type=click.Choice([str(state) for state in TrialState]), help="Show only trials in this state."
+)
+@click.option(
+    "--sort",
+    type=click.Choice(["id", "value", "time"]),
+    default="id",
+    show_default=True,
+    help="Order: as they came, the best value first, or the longest first.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help=f"Show at most so many; 0 shows all (default: {_LIMIT} in a table, all in JSON).",
+)
+def trials(
+    name: str | None, state: str | None, sort: str, limit: int | None, store: Path | None, as_json: bool
+) -> None:
+    """List the trials of the study NAME: by default of the one that changed last."""
+    with open_store(store) as opened:
+        study = latest_study(opened, name)
+        places = [place for place in opened.trials.of_study(study.id) if state is None or place.trial.state == state]
+        flag = store_flag(opened.folder)
+        shown = _limited(_sorted(places, sort, study), sort, limit if limit is not None else 0 if as_json else _LIMIT)
+        alive = engine_alive(study)
+    if as_json:
+        echo_json({"study": study.name, "count": len(places), "trials": [place_json(place) for place in shown]})
+        return
+    if not places:
+        which = f" in the state {state}" if state else ""
+        echo(f"The study {study.name!r} has no trial{which} yet.")
+        return
+    echo(table_lines(_columns(study), [_row(place, study, alive) for place in shown]))
+    rest = f"{len(shown)} of {len(places)} trials of {study.name}. All: --limit 0. " if len(shown) < len(places) else ""
+    echo(styled(f"\n{rest}One in detail: headway show {shown[-1].trial.id}{flag}", fg="bright_black"))
+
+
+def _sorted(places: "Sequence[StudyTrial]", sort: str, study: "StudyRecord") -> "list[StudyTrial]":
+    sign = 1.0 if study.direction == "minimize" else -1.0
+    match sort:
+        case "value":
+            return sorted(places, key=lambda item: (item.trial.value is None, sign * (item.trial.value or 0.0)))
+        case "time":
+            return sorted(places, key=lambda item: -item.trial.wall_seconds)
+        case _:
+            return sorted(places, key=lambda item: item.trial.id)
+
+
+def _limited(places: "list[StudyTrial]", sort: str, limit: int) -> "list[StudyTrial]":
+    """Keep the first of a ranking, or the newest where they stand as they came."""
+    if limit == 0:
+        return places
+    return places[-limit:] if sort == "id" else places[:limit]
+
+
+def _columns(study: "StudyRecord") -> list[Column]:
+    return [
+        Column("trial", right=True),
+        Column("for"),
+        Column("seed", right=True),
+        Column("state"),
+        Column(study.metric, right=True),
+        Column("step", right=True),
+        Column("time", right=True),
+        Column("configuration", elastic=True),
+    ]
+
+
+def _row(place: "StudyTrial", study: "StudyRecord", alive: bool) -> list[str]:
+    trial = place.trial
+    state = "interrupted" if trial.state == TrialState.RUNNING and not alive else str(trial.state)
+    horizon = f"/{trial.horizon}" if trial.horizon else ""
+    config = config_text(trial.config, study.definition["baseline"] if place.number else None)
+    why = f"{trial.reason}: {trial.message}" if trial.reason is not None and trial.state == TrialState.FAILED else ""
+    return [
+        str(trial.id),
+        str(place.role) + (f" #{place.number}" if place.number else ""),
+        str(trial.seed),
+        state_text(state),
+        number_text(trial.value),
+        "–" if trial.step is None else f"{trial.step}{horizon}",
+        "reused" if place.reused else seconds_text(trial.wall_seconds),
+        f"{why}  {config}" if why else config,
+    ]

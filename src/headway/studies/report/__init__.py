@@ -1,0 +1,43 @@
+"""A study's report: one HTML file that holds everything it shows, for people, mail and archives.
+
+`studies` writes it when a session ends, the command line when asked. It fetches nothing, runs without a server, and
+names no folder of the machine that wrote it.
+"""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from headway.core import Clock, SystemClock, digest_bytes
+from headway.store import Store
+from headway.studies.report.page import page
+from headway.studies.summary import StudySummary
+
+__all__ = ["report_path", "write_report"]
+
+
+def write_report(store: Store, summary: StudySummary, *, clock: Clock | None = None) -> Path:
+    """Write the study's report into the store and return its path. A reader sees the old file or the new one, whole."""
+    target = report_path(store, summary.study.name)
+    text = page(store, summary, (clock or SystemClock()).now())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
+    try:
+        # Bytes, because a name or message that came from a file system may hold lone surrogates.
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8", errors="replace"))
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def report_path(store: Store, name: str) -> Path:
+    """Return where a study's report lies. A name that is no safe file name is made one, and kept apart by a digest."""
+    if re.fullmatch(r"\w[\w.+ -]{0,99}", name):
+        return store.folder / "reports" / f"{name}.html"
+    plain = re.sub(r"[^\w.+-]+", "-", name).strip("-.")[:60] or "study"
+    return store.folder / "reports" / f"{plain}-{digest_bytes(name.encode('utf-8', errors='replace'))[:8]}.html"
