@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from headway.core import Direction, UsageError
 from headway.validate import Decision, compare_paired
+from headway.validate._evidence import count_levels
 
 STUDIES = 2000
 values = st.floats(-1e6, 1e6, allow_subnormal=False).map(lambda number: round(number, 6))
@@ -178,6 +179,26 @@ def test_equal_differences_between_unequal_results_need_six_seeds(count, decisio
     found = compare([value + 0.3 for value in theirs], theirs)  # equal up to the rounding of floats
     assert found.decision == decision
     assert found.seeds_needed == (None if decision == "rejected" else 6 - count)
+
+
+@pytest.mark.parametrize(("count", "decision"), [(2, "undecided"), (3, "accepted")])
+def test_noise_that_cancels_in_every_pair_needs_three_seeds_where_the_metric_is_fine(count, decision):
+    draw = random.Random(1)
+    theirs = [draw.gauss(3.0, 0.01) for _ in range(count)]
+    assert compare([value - 0.3 for value in theirs], theirs).decision == decision
+
+
+@given(st.integers(2, 50), st.integers(3, 8), st.integers(0, 2**32))
+def test_levels_are_at_most_those_of_the_metric(cases, count, seed):
+    draw = random.Random(seed)
+    accuracies = [draw.randint(0, cases) / cases for _ in range(count)]
+    assert 1 <= count_levels(accuracies, 1e-14) <= cases
+
+
+@given(st.integers(3, 8), st.integers(0, 2**32))
+def test_real_numbers_have_many_levels(count, seed):
+    draw = random.Random(seed)
+    assert count_levels([draw.random() for _ in range(count)], 1e-14) > 1000
 
 
 @given(st.lists(st.floats(0.001, 1), min_size=2, max_size=6), st.integers(2, 6))

@@ -12,12 +12,12 @@ from itertools import pairwise
 __all__ = ["pack", "unpack"]
 
 _LEVEL = 6
+_WORD = 2**64 - 1  # differences wrap around, so that any two 64-bit steps may follow each other
 
 
 def pack(steps: Sequence[int], values: Sequence[float]) -> bytes:
     """Pack a curve of equally many steps and values."""
-    differences = array("q", [steps[0]] if steps else [])
-    differences.extend(later - earlier for earlier, later in pairwise(steps))
+    differences = array("Q", (later - earlier & _WORD for earlier, later in pairwise((0, *steps))))
     data = len(steps).to_bytes(8, "little") + _shuffle(differences.tobytes()) + _shuffle(array("d", values).tobytes())
     return zlib.compress(data, _LEVEL)
 
@@ -26,14 +26,14 @@ def unpack(data: bytes) -> tuple[list[int], list[float]]:
     """Return the steps and values that `pack` was given."""
     raw = zlib.decompress(data)
     count = int.from_bytes(raw[:8], "little")
-    steps, values = array("q"), array("d")
+    steps, values = array("Q"), array("d")
     steps.frombytes(_unshuffle(raw[8 : 8 + 8 * count]))
     values.frombytes(_unshuffle(raw[8 + 8 * count :]))
     total = 0
     absolute: list[int] = []
     for difference in steps:
-        total += difference
-        absolute.append(total)
+        total = total + difference & _WORD
+        absolute.append(total - (total >> 63 << 64))
     return absolute, values.tolist()
 
 

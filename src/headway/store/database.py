@@ -39,6 +39,9 @@ class Database:
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+        except sqlite3.Error as error:
+            raise _explained(error, path) from error
+        try:
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA journal_mode = WAL")
             # NORMAL: a commit survives the death of every process; only a power cut can take the last ones back.
@@ -46,7 +49,11 @@ class Database:
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._migrate()
         except sqlite3.Error as error:
+            self._connection.close()
             raise _explained(error, path) from error
+        except StoreError:
+            self._connection.close()
+            raise
 
     def close(self) -> None:
         """Close the connection."""
@@ -57,7 +64,7 @@ class Database:
         """Read all rows of a query."""
         with self._lock:
             try:
-                return self._connection.execute(sql, values).fetchall()
+                return self._connection.execute(sql, _encodable(values)).fetchall()
             except sqlite3.Error as error:
                 raise _explained(error, self.path) from error
 
@@ -90,17 +97,17 @@ class Database:
     def run(self, sql: str, values: Sequence[_Value] = ()) -> int:
         """Run one statement, in the open transaction or in one of its own. Return the id of an inserted row."""
         with self.write():
-            return self._connection.execute(sql, values).lastrowid or 0
+            return self._connection.execute(sql, _encodable(values)).lastrowid or 0
 
     def changed(self, sql: str, values: Sequence[_Value] = ()) -> int:
         """Run one statement and return how many rows it changed."""
         with self.write():
-            return self._connection.execute(sql, values).rowcount
+            return self._connection.execute(sql, _encodable(values)).rowcount
 
     def run_many(self, sql: str, values: Iterable[Sequence[_Value]]) -> None:
         """Run one statement for many rows of values."""
         with self.write():
-            self._connection.executemany(sql, values)
+            self._connection.executemany(sql, map(_encodable, values))
 
     def sound(self) -> bool:
         """Tell whether SQLite finds its own file in order."""
@@ -137,6 +144,11 @@ def decode(text: str) -> Any:
     return json.loads(text)
 
 
+def _encodable(values: Sequence[_Value]) -> list[_Value]:
+    """Escape what UTF-8 cannot hold (a file name may hold any byte); inside of JSON the escape means the same."""
+    return [value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value for value in values]
+
+
 def _statements(script: str) -> list[str]:
     bare = re.sub(r"--[^\n]*", "", script)
     return [statement for statement in (part.strip() for part in bare.split(";")) if statement]
@@ -171,11 +183,11 @@ def _refuse_network_disk(path: Path) -> None:
 def _file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
     if not mounts.exists():
         return ""
-    target = str(path.absolute().parent)
+    target = str(path.parent.resolve())
     best, kind = "", ""
     for line in mounts.read_text().splitlines():
         fields = line.split()
-        point = fields[1].replace("\\040", " ")
+        point = re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), fields[1])
         if (target + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best):
             best, kind = point, fields[2]
     return kind

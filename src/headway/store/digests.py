@@ -20,7 +20,7 @@ class FileDigests:
         self._known: dict[str, tuple[str, str]] | None = None
 
     def of(self, path: Path, compute: Callable[[Path], str] = digest_file, kind: str = "") -> str | None:
-        """Return the digest of a file, None where there is no such file. `kind` keeps two ways of digesting apart."""
+        """Return the digest of a file, None where no such file can be read. `kind` keeps two ways of digesting apart."""
         try:
             status = path.stat()
         except OSError:
@@ -30,7 +30,10 @@ class FileDigests:
         found = self._cache().get(key)
         if found is not None and found[0] == stamp:
             return found[1]
-        digest = compute(path)
+        try:
+            digest = compute(path)
+        except OSError:  # it went away in between, or is not ours to read
+            return None
         if time.time() - status.st_ctime > _SETTLED_SECONDS:
             self._cache()[key] = (stamp, digest)
             self._database.run("INSERT OR REPLACE INTO file_digests VALUES (?, ?, ?)", (key, stamp, digest))

@@ -134,8 +134,9 @@ class RunLog:
     def _name(self, metric: str) -> int:
         if len(self._keys) >= 0xFFFF:
             raise StoreError(f"The trial logs more than 65,535 different metrics; {metric!r} has no room. Log fewer.")
-        key = self._keys[metric] = len(self._keys)
+        key = len(self._keys)
         self._text(_IS_NAME, key, metric)
+        self._keys[metric] = key  # only now: on a full disk the name is not in the file, and no point may refer to it
         return key
 
     def _text(self, kind: int, key: int, text: str) -> None:

@@ -1,14 +1,17 @@
 """What paired differences prove: the interval, the p-value, and how many more pairs it would take."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
 from typing import Literal
 
-__all__ = ["Evidence", "exact", "student"]
+__all__ = ["Evidence", "count_levels", "exact", "student"]
 
 _POWER = 0.8
 _MOST_SEEDS = 1000
+_MANY_LEVELS = 100
 _Agreement = Literal["", "differences", "results"]
 
 
@@ -46,7 +49,7 @@ def student(effect: float, sd: float, pairs: int, error: float) -> Evidence:
     )
 
 
-def exact(pairs: int, error: float, agreement: _Agreement) -> Evidence:
+def exact(pairs: int, error: float, agreement: _Agreement, levels: int = 1) -> Evidence:
     """Judge differences that are all the same and not zero, of which no spread can be estimated.
 
     A deterministic experiment gives them, and the difference is then exact; but so does chance where the metric is
@@ -55,10 +58,16 @@ def exact(pairs: int, error: float, agreement: _Agreement) -> Evidence:
     probability at most 2 / 4^n under one common distribution (a fair coin's; three values have less). If only the
     `differences` agree: n differences show one value other than zero, with at most 2 / 2^n (the sign test's).
     So three pairs decide at 95 % where the seeds do not matter, six where they do.
+
+    `levels` tells how many values the metric could take within the range of its results (see `count_levels`). Where
+    they are many, noise that does not cancel would give n equal differences with probability near levels^-(n - 1); so
+    three pairs decide there too, as when a seed adds the same noise to both sides.
     """
     base = 4.0 if agreement == "results" else 2.0
 
     def chance(count: int) -> float:
+        if levels >= _MANY_LEVELS:
+            return min(2 * base**-count, 2 * float(levels) ** (1 - count))
         return 2 * base**-count
 
     decided = chance(pairs) < error
@@ -69,6 +78,29 @@ def exact(pairs: int, error: float, agreement: _Agreement) -> Evidence:
         seeds_needed=None if decided else _further(pairs, lambda count: chance(count) < error),
         agreement=agreement,
     )
+
+
+def count_levels(values: Sequence[float], rounding: float) -> int:
+    """Return how many steps of the values' grid lie within their range; the grid is their differences' common divisor.
+
+    Real numbers have none but rounding and give billions; an accuracy over 20 cases gives at most 20. Two different
+    values alone say nothing of a grid, and give 1.
+    """
+    distinct = sorted(set(values))
+    gaps = [gap for low, high in pairwise(distinct) if (gap := high - low) > rounding]
+    if not gaps:
+        return 1
+    grid = reduce(lambda one, other: _common_divisor(one, other, rounding), gaps)
+    return max(1, round((distinct[-1] - distinct[0]) / max(grid, rounding)))
+
+
+def _common_divisor(large: float, small: float, rounding: float) -> float:
+    """Return the greatest common divisor of two lengths, by Euclid's algorithm up to rounding."""
+    while small > rounding:
+        large, small = small, math.fmod(large, small)
+        if large - small <= rounding:  # a remainder of almost a whole step is rounding, too
+            small = 0.0
+    return large
 
 
 def _further(pairs: int, enough: Callable[[int], bool]) -> int | None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from headway.core import Direction, UsageError
-from headway.validate._evidence import Evidence, exact, student
+from headway.validate._evidence import Evidence, count_levels, exact, student
 from headway.validate._sentence import identical_sentence, sentence
 from headway.validate.comparison import Comparison, Decision
 
@@ -74,8 +74,9 @@ def _evidence(
         return Evidence(half_width=0.0, p_value=1.0, decided=False, seeds_needed=None)
     if len(set(ours)) == 1 and len(set(theirs)) == 1:
         return exact(len(differences), error, "results")
-    if max(differences) - min(differences) <= _ROUNDING * max(map(abs, [*ours, *theirs])):
-        return exact(len(differences), error, "differences")
+    rounding = _ROUNDING * max(map(abs, [*ours, *theirs]))
+    if max(differences) - min(differences) <= rounding:
+        return exact(len(differences), error, "differences", count_levels(theirs, rounding))
     return student(*_mean_and_sd(differences), len(differences), error)
 
 

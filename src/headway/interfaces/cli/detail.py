@@ -69,7 +69,12 @@ def study_lines(store: "Store", summary: "StudySummary") -> list[str]:
 
 def _facts(store: "Store", summary: "StudySummary") -> list[tuple[str, str]]:
     waiting = store.studies.waiting(summary.study.id)
-    counts = [f"{summary.count(state)} {state}" for state in TrialState if summary.count(state)]
+    alive = engine_alive(summary.study)
+    counts = [
+        f"{summary.count(state)} {state if alive or state != TrialState.RUNNING else 'interrupted'}"
+        for state in TrialState
+        if summary.count(state)
+    ]
     left = summary.budget.left(summary.spent)
     limits = [] if left.trials is None else [f"{left.trials} of {summary.budget.trials} trials"]
     if left.seconds is not None:

@@ -24,6 +24,7 @@ __all__ = ["observing"]
 _DRAW_EVERY_SECONDS = 0.25
 _SUMMARY_EVERY_SECONDS = 30.0
 _MOST_ROWS = 12
+_WIDE = 110  # columns from which there is room for longer curves
 
 
 def observing(study: Declaration, before: Before, *, live: bool) -> AbstractContextManager[Observer]:
@@ -112,8 +113,10 @@ class LiveProgress:
 
     def ended(self, trial: TrialRecord, assignment: Assignment, *, reused: bool) -> None:
         """Move the trial above the display."""
-        line = Text.from_ansi(self._tally.ended(trial, assignment, reused=reused), no_wrap=True, overflow="ellipsis")
-        self._live.console.print(line)
+        line = Text.from_ansi(self._tally.ended(trial, assignment, reused=reused))
+        self._live.console.print(line, no_wrap=True, overflow="ellipsis")
+        if not reused:  # answers from the record come in hundreds; the next tick draws for all of them
+            self._draw()
 
     def tick(self, *, busy: int, workers: int, idle_share: float) -> None:
         """Draw again, when it is time."""
@@ -123,27 +126,28 @@ class LiveProgress:
 
     def _draw(self) -> None:
         self._due = time.monotonic() + _DRAW_EVERY_SECONDS
-        self._live.update(Group(self._trials(), self._bar()), refresh=True)
+        # The empty last line is where a terminal echoes ^C; behind a full line it would wrap and break the display.
+        self._live.update(Group(self._trials(), self._bar(), Text()), refresh=True)
 
     def _trials(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        for right in (False, False, False, False, True, True, True):
+        wide = self._live.console.width >= _WIDE
+        table = Table.grid(padding=(0, 2), expand=True)
+        for right in (False, False, False, True, True, True):
             table.add_column(no_wrap=True, justify="right" if right else "left")
-        table.add_column(no_wrap=True, overflow="ellipsis", style="bright_black")
+        table.add_column(no_wrap=True, overflow="ellipsis", style="bright_black", ratio=1)
         for trial, curve in list(self._tally.running.items())[:_MOST_ROWS]:
-            table.add_row(*self._cells(trial, curve))
+            table.add_row(*self._cells(trial, curve, bars=20 if wide else 8))
         more = len(self._tally.running) - _MOST_ROWS
         if more > 0:
             table.add_row(Text(f"and {more} more", style="bright_black"))
         return table
 
-    def _cells(self, trial: int, curve: Curve) -> list[Text]:
+    def _cells(self, trial: int, curve: Curve, bars: int) -> list[Text]:
         horizon = f"/{self._tally.horizon}" if self._tally.horizon else ""
         return [
             Text(f"▶ trial {trial}", style="blue"),
-            Text(role_text(curve.assignment)),
-            Text(f"seed {curve.assignment.seed}"),
-            Text(sparkline(curve.values, 20).ljust(20)),
+            Text(f"{role_text(curve.assignment)} seed {curve.assignment.seed}"),
+            Text(sparkline(curve.values, bars).ljust(bars)),
             Text(f"{curve.metric} {number_text(curve.values[-1], 4)}" if curve.values else ""),
             Text("" if curve.step is None else f"step {curve.step}{horizon}"),
             Text(seconds_text(time.monotonic() - curve.began)),
@@ -152,10 +156,11 @@ class LiveProgress:
 
     def _bar(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True, width=24)
+        size = 24 if self._live.console.width >= _WIDE else 8
+        table.add_column(no_wrap=True, width=size)
         table.add_column(no_wrap=True, overflow="ellipsis")
         text = f"{self._preparing} …" if self._preparing else " · ".join(self._tally.facts())
-        bar = ProgressBar(total=1.0, completed=self._tally.share, width=24)
+        bar = ProgressBar(total=1.0, completed=self._tally.share, width=size, complete_style="blue")
         table.add_row(bar, Text(text))
         return table
 

@@ -22,20 +22,21 @@ _DIFFERS = 8
 @click.argument("trial")
 def reproduce(trial: str, store: Path | None, as_json: bool) -> None:
     """Run TRIAL again from the record (files, configuration, seed), not from today's files, and compare the curves."""
-    from headway.studies import PlainObserver
+    from headway.studies import QuietObserver
     from headway.studies.reproduce import reproduce as run_again
 
     with open_store(store) as opened:
         number = trial_numbered(opened, trial).id
         if not as_json and sys.stderr.isatty():
             click.echo(f"Running trial {number} again from the record ...", err=True)
-        result = run_again(opened, number, PlainObserver())
+        result = run_again(opened, number, QuietObserver())
         flag = store_flag(opened.folder)
     if as_json:
         echo_json({
             "identical": result.identical,
             "sentence": result.sentence,
             "differences": list(result.differences),
+            "surroundings": list(result.surroundings),
             "original": trial_json(result.original),
             "again": trial_json(result.again),
         })  # fmt: skip
@@ -47,6 +48,7 @@ def reproduce(trial: str, store: Path | None, as_json: bool) -> None:
                 ("recorded", f"{state_text(str(result.original.state))}  {number_text(result.original.value, 10)}"),
                 ("again", f"{state_text(str(result.again.state))}  {number_text(result.again.value, 10)}"),
                 ("differs", "\n".join(result.differences)),
+                ("around it", "\n".join(result.surroundings)),
                 ("next", f"headway show {number}{flag}"),
             ]),
         ])  # fmt: skip

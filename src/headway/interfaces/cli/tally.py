@@ -153,15 +153,15 @@ class Tally:
         total = "" if self.total is None else f"/{self.total}"
         texts = [f"{self.done}{total} trials"]
         if self.best is not None:
-            start = self.start.value if self.start is not None else None
-            against = "" if start is None or self.best is self.start else f" (baseline {number_text(start)})"
+            start = None if self.start is None else self.start.value
+            against = f" (baseline {number_text(start)})" if self.best is not self.start else " (the baseline)"
             texts.append(f"best {self.objective} {number_text(self.best.value)}{against}")
         if self.study.budget.seconds is not None:
             texts.append(f"{seconds_text(self.left.seconds)} of the budget left")
         elif self.left.trials is not None:
             texts.append(f"{self.left.trials} trials left")
         if self.seconds_to_go is not None:
-            texts.append(f"about {seconds_text(self.seconds_to_go)} to go")
+            texts.append(f"about {_rough(self.seconds_to_go)} to go")
         texts.append(f"idle {100 * self.idle_share:.0f} %")
         return texts
 
@@ -197,6 +197,10 @@ class Tally:
 def role_text(assignment: Assignment) -> str:
     """Say what a trial is for."""
     return str(assignment.role) if assignment.role == Role.BASELINE else f"{assignment.role} #{assignment.number}"
+
+
+def _rough(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 60 else seconds_text(60 * round(seconds / 60))
 
 
 def _padded(shown: str, bare: str, size: int) -> str:

@@ -113,6 +113,6 @@ def _row(place: "StudyTrial", study: "StudyRecord", alive: bool) -> list[str]:
         state_text(state),
         number_text(trial.value),
         "–" if trial.step is None else f"{trial.step}{horizon}",
-        "reused" if place.reused else seconds_text(trial.wall_seconds),
+        "reused" if place.reused else seconds_text(trial.wall_seconds or None),
         f"{why}  {config}" if why else config,
     ]
