@@ -8,6 +8,7 @@ writes a run log of its own beside the worker's. The configuration also stands i
 import json
 import os
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from headway.core import Direction, ExperimentError, Limits, Needs, Parameter, Scalar, Space
+from headway.experiments import trace
 from headway.experiments.definition import Experiment
 from headway.experiments.metrics import LineSplitter, OutputParser
 from headway.experiments.run import Run
@@ -28,6 +30,10 @@ from headway.experiments.run import Run
 __all__ = ["CommandExperiment", "CommandFailed", "command", "trial_environment"]
 
 _TAIL_LINES = 60
+_SEED_CHANNEL = re.compile(r"HEADWAY_SEED|\b(?:current_run|headway)\b")
+_LARGEST_SCRIPT = 4 * 1024 * 1024
+_PYTHON = re.compile(r"python[\d.]*(?:\.exe)?", re.IGNORECASE)
+_AFTERMATH_SECONDS = 0.2  # for the last words of a command that left a child with its output open
 _INJECT = Path(__file__).parent / "inject"
 
 
@@ -37,7 +43,7 @@ class CommandFailed(Exception):
     def __init__(self, code: int, tail: Sequence[str]) -> None:
         self.code = code
         self.tail = list(tail)
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         super().__init__(f"{self.tail[-1].strip()} (the command {how})" if self.tail else f"The command {how}.")
 
 
@@ -57,7 +63,10 @@ class CommandExperiment(Experiment):
                     f"The command {self.template!r} uses {{{name}}}; its space has {', '.join(sorted(known))}. "
                     "Add it to the space, or double the braces to mean them."
                 )
-        words = shlex.split(self.template)
+        try:
+            words = shlex.split(self.template)
+        except ValueError as error:
+            raise ExperimentError(f"The command {self.template!r} cannot be split into words: {error}.") from error
         if not words:
             raise ExperimentError("The command is empty. Give one such as 'python train.py --lr {lr} --seed {seed}'.")
         OutputParser(self.patterns)
@@ -109,11 +118,10 @@ class CommandExperiment(Experiment):
         if "seed" in self._placeholders():
             return True
         for word in shlex.split(self.template):
-            path = self.folder / word
-            if path.is_file() and path.stat().st_size < 4 * 1024 * 1024:
-                text = path.read_text(errors="replace")
-                if "HEADWAY_SEED" in text or re.search(r"\b(?:current_run|headway)\b", text):
-                    return True
+            module = word.replace(".", "/")  # python -m package.train
+            texts = [word, *(_text_of(self.folder / name) for name in (word, f"{module}.py", f"{module}/__main__.py"))]
+            if any(_SEED_CHANNEL.search(text) for text in texts):
+                return True
         return False
 
     @property
@@ -128,7 +136,7 @@ class CommandExperiment(Experiment):
         for word in shlex.split(self.template):
             names = [name for _, name, _, _ in string.Formatter().parse(word) if name is not None]
             if all(name in values for name in names):
-                line.append(word.format(**{name: _text(values[name]) for name in names}))
+                line.append(_Words().vformat(word, (), values))
             elif line and line[-1].startswith("-") and "=" not in line[-1]:
                 line.pop()  # the flag whose value does not exist: --momentum {momentum}
         return line
@@ -140,6 +148,8 @@ class CommandExperiment(Experiment):
         line = self.words(run.config, run.seed)
         program = _program(line[0], self.folder)
         environment = trial_environment(run.config, run.seed, run.folder)
+        if not _PYTHON.fullmatch(os.path.basename(program)):
+            trace.tell(environment["HEADWAY_TRACE"], os.path.basename(program))
         try:
             process = subprocess.Popen(
                 [program, *line[1:]],
@@ -170,7 +180,7 @@ class CommandExperiment(Experiment):
                 run.log(step=count, **found.values)
                 count += found.step is None
 
-        while data := os.read(process.stdout.fileno(), 65536):
+        while data := _read(process):
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
             for line in splitter.feed(data):
@@ -233,6 +243,33 @@ def trial_environment(config: Mapping[str, Any], seed: int, folder: Path) -> dic
     path = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = str(_INJECT) + (os.pathsep + path if path else "")
     return environment
+
+
+class _Words(string.Formatter):
+    """Fill in values as the command line shows them; a format such as {lr:.2e} gets the number itself."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return format(value, format_spec) if format_spec else _text(value)
+
+
+def _signal_name(number: int) -> str:
+    return signal.Signals(number).name if number in signal.Signals.__members__.values() else f"signal {number}"
+
+
+def _read(process: "subprocess.Popen[bytes]") -> bytes:
+    """Return what the command prints next; nothing at its end, though a child that it left may hold the pipe."""
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    while os.name == "posix" and not select.select([pipe], [], [], _AFTERMATH_SECONDS)[0]:
+        if process.poll() is not None:
+            return b""
+    return os.read(pipe, 65536)
+
+
+def _text_of(path: Path) -> str:
+    if not os.path.isfile(path) or path.stat().st_size > _LARGEST_SCRIPT:  # Path.is_file raises for a name too long
+        return ""
+    return path.read_text(errors="replace")
 
 
 def _program(name: str, folder: Path) -> str:

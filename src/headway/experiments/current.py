@@ -45,7 +45,9 @@ def _of_command() -> Run:
     folder = Path(os.environ["HEADWAY_FOLDER"])
     config: Mapping[str, Any] = json.loads(os.environ.get("HEADWAY_CONFIG", "{}"))
     path = folder / "script.runlog"
-    if path.exists():  # another process of the same command logs already, as in data-parallel training
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:  # another process of the same command logs already, as in data-parallel training
         path = folder / f"script-{os.getpid()}.runlog"
     spec: Mapping[str, Any] = json.loads((folder / "spec.json").read_text())
     rungs = tuple(spec.get("rungs", ()))
@@ -76,11 +78,10 @@ class _Silence:
 
 
 def _detached() -> Run:
-    folder = Path.cwd()
     return Run(
         _Silence(),
-        config={},
+        config=json.loads(os.environ.get("HEADWAY_CONFIG", "{}")),
         seed=int(os.environ.get("HEADWAY_SEED", "0")),
-        folder=folder,
-        checkpoint_folder=folder / "checkpoints",
+        folder=Path.cwd(),
+        checkpoint_folder=None,
     )

@@ -5,6 +5,7 @@ speak through a `Run`, so that the engine knows only one kind.
 """
 
 import inspect
+import numbers
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -121,8 +122,8 @@ class FunctionExperiment(Experiment):
     def run(self, run: Run) -> None:
         """Call the function. A number that it returns is reported."""
         result = self.function(run)
-        if isinstance(result, int | float) and not isinstance(result, bool):
-            run.report(result)
+        if not isinstance(result, bool) and isinstance(result, numbers.Real):  # NumPy's numbers are Real as well
+            run.report(float(result))
 
     def __call__(self, run: Run) -> Any:
         """Call the function itself, as plain Python would."""

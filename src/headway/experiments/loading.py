@@ -50,8 +50,10 @@ def load_file(path: Path) -> ModuleType:
         except StopLoading:
             pass
         except ExperimentError:
+            del sys.modules[name]
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            del sys.modules[name]
             raise ExperimentError(_explained(path, error)) from error
     return module
 
@@ -66,7 +68,7 @@ def _flag() -> Generator[None]:
         _loading = before
 
 
-def _explained(path: Path, error: Exception) -> str:
+def _explained(path: Path, error: BaseException) -> str:
     line = None
     trace = error.__traceback__
     while trace is not None:

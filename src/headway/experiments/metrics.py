@@ -11,12 +11,19 @@ from headway.core import UsageError
 
 __all__ = ["LineSplitter", "MetricLine", "OutputParser"]
 
-_NUMBER = r"[-+]?(?:\d[\d,_]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|NaN|inf|Infinity)"
+_WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:_\d+)*)"
+_NUMBER = rf"[-+]?(?:{_WHOLE}(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_END = r"(?=$|[\s,;|)\]%}]|\.(?:\s|$))"
+_UNIT = r"(?:[a-zA-Z]{1,4}(?=$|[\s,;|)\]]))"
 _PAIR = re.compile(
-    rf"(?<![\w./-])([A-Za-z_][\w./@-]*)\s*[:=]\s*({_NUMBER})(?=$|[\s,;|)\]%}}]|[a-zA-Z]{{1,4}}(?:$|[\s,;|)\]]))"
+    r"(?<![\w./-])(?![\w./-]*[./][\w-]*:\d+(?!\S*[.e]\d))"  # train.py:12 is a place in a file
+    rf"([A-Za-z_][\w./@-]*)[\"']?\s*[:=]\s*(?:({_NUMBER})(?:{_END}|{_UNIT})|([-+]?(?:nan|NaN|inf|Infinity)){_END})"
 )
-_STEP = re.compile(r"\b(?:global_?)?(?:step|iter|iteration|epoch|batch)\b\s*[:=#]?\s*(\d+)", re.IGNORECASE)
-_STEP_NAMES = ("step", "global_step", "iter", "iteration", "epoch", "batch")
+_STEP = re.compile(
+    rf"\b(global_?step|step|iter|iteration|epoch|batch)\b[\"']?\s*[:=#]?\s*({_WHOLE})(?!\d|\.\d|[eE:])", re.IGNORECASE
+)
+_STEP_NAMES = ("step", "global_step", "globalstep", "iter", "iteration", "epoch", "batch")
+_LARGEST_STEP = 2**63 - 1
 _MOST_METRICS = 200  # a log line that is no metric ("host: 10") must not fill the record
 _LONGEST_LINE = 64 * 1024
 
@@ -74,10 +81,11 @@ class OutputParser:
     def _by_pattern(self, line: str) -> MetricLine | None:
         values: dict[str, float] = {}
         for name, pattern in self._patterns.items():
-            if (match := pattern.search(line)) is not None:
-                values[name] = _float(match[1])
-        step = _STEP.search(line)
-        return MetricLine(int(step[1]) if step else None, values) if values else None
+            if (match := pattern.search(line)) is not None and (value := _float(match[1] or "")) is not None:
+                values[name] = value
+        named = {name: values.pop(name) for name in _STEP_NAMES if name in values}
+        step = _first_step(named) if named else _step(line)
+        return MetricLine(step, values) if values else None
 
 
 def _json_line(line: str) -> MetricLine | None:
@@ -86,27 +94,45 @@ def _json_line(line: str) -> MetricLine | None:
         return None
     try:
         data: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(data, dict):
         return None
     items = cast("dict[str, Any]", data)
-    numbers = {k: float(v) for k, v in items.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    step = next((int(numbers[name]) for name in _STEP_NAMES if math.isfinite(numbers.get(name, math.nan))), None)
-    return MetricLine(step, {name: value for name, value in numbers.items() if name not in _STEP_NAMES})
+    numbers = {name: value for name, item in items.items() if (value := _json_number(item)) is not None}
+    return MetricLine(_first_step(numbers), {name: value for name, value in numbers.items() if name not in _STEP_NAMES})
+
+
+def _json_number(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond 1e308
+        return math.inf if value > 0 else -math.inf
 
 
 def _pairs(line: str) -> MetricLine | None:
-    values = {name: _float(number) for name, number in _PAIR.findall(line) if name.lower() not in _STEP_NAMES}
-    step = _STEP.search(line)
-    return MetricLine(int(step[1]) if step else None, values) if values else None
+    found = {name: _float(number or word) for name, number, word in _PAIR.findall(line)}
+    values = {name: value for name, value in found.items() if value is not None and name.lower() not in _STEP_NAMES}
+    return MetricLine(_step(line), values) if values else None
 
 
-def _float(text: str) -> float:
+def _step(line: str) -> int | None:
+    return _first_step({name.lower(): _float(number) or 0.0 for name, number in _STEP.findall(line)})
+
+
+def _first_step(numbers: Mapping[str, float]) -> int | None:
+    """Return the finest count that was named: the step before the epoch."""
+    found = (numbers[name] for name in _STEP_NAMES if name in numbers)
+    return next((int(number) for number in found if abs(number) < _LARGEST_STEP), None)
+
+
+def _float(text: str) -> float | None:
     try:
         return float(text.replace(",", "").replace("_", ""))
     except ValueError:
-        return math.nan
+        return None
 
 
 def _compiled(name: str, pattern: str) -> re.Pattern[str]:

@@ -16,8 +16,9 @@ from headway.core import ExperimentError
 from headway.experiments import checkpoints, randomness
 from headway.store import UNLIMITED, Signal
 
-__all__ = ["BadMetric", "Paused", "Run", "RunChannel", "Settings"]
+__all__ = ["EXIT_PAUSED", "BadMetric", "Paused", "Run", "RunChannel", "Settings"]
 
+EXIT_PAUSED = 75
 _WAIT_SECONDS = (0.0005, 0.005)  # first and longest sleep while the engine decides at a rung
 
 
@@ -47,8 +48,14 @@ class RunChannel(Protocol):
         ...
 
 
-class Paused(BaseException):
-    """End an experiment's function after its checkpoint is safe. Not an `Exception`, so that no handler swallows it."""
+class Paused(SystemExit):
+    """End an experiment's function after its checkpoint is safe, or a command's script without a traceback.
+
+    Not an `Exception`, so that no handler swallows it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(EXIT_PAUSED)
 
 
 class BadMetric(ExperimentError):
@@ -95,7 +102,7 @@ class Run:
         config: Mapping[str, Any],
         seed: int,
         folder: Path,
-        checkpoint_folder: Path,
+        checkpoint_folder: Path | None,
         setup: Any = None,
         rungs: tuple[float, ...] = (),
     ) -> None:
@@ -114,7 +121,7 @@ class Run:
         self._saved_at = -1
         self._saves = False
 
-    def log(self, step: int | None = None, **metrics: float) -> None:
+    def log(self, /, step: int | None = None, **metrics: float) -> None:
         """Record values of curves at `step`; without it, at the current step of `steps`."""
         at = self.step if step is None else int(step)
         for name, value in metrics.items():
@@ -152,6 +159,8 @@ class Run:
         needs it; give a function then, so that the state is only built when it is saved.
         """
         self._saves = True
+        if self._checkpoint_folder is None:
+            return
         done = self.step + 1
         asked = self._channel.signal != Signal.NONE or done == self._limit
         if every is not None and done % every and not asked:
@@ -162,7 +171,7 @@ class Run:
 
     def restore(self) -> Any:
         """Return the state of the newest checkpoint of this trial, or None; `steps` then goes on after it."""
-        path = checkpoints.latest(self._checkpoint_folder)
+        path = None if self._checkpoint_folder is None else checkpoints.latest(self._checkpoint_folder)
         if path is None:
             return None
         self._first, state, self._random = checkpoints.load(path)
@@ -188,11 +197,14 @@ class Run:
             raise ExperimentError(
                 f"The artifact {source} is no file. Write it first, then call run.artifact({path!r})."
             )
-        target = self.folder / "artifacts" / (name or source.name)
+        kept = Path(name or source.name)
+        if kept.is_absolute() or ".." in kept.parts:
+            raise ExperimentError(f"The artifact's name {name!r} leaves its folder. Give one such as 'plots/loss.png'.")
+        target = self.folder / "artifacts" / kept
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.absolute() != target.absolute():
             shutil.copyfile(source, target)
-        self._channel.mark("artifact", name=name or source.name, path=str(target))
+        self._channel.mark("artifact", name=str(kept), path=str(target))
         return target
 
     def _next_rung(self, done: int, n: int) -> int:
@@ -208,6 +220,7 @@ class Run:
             self.stopped = True
             return False
         if signal == Signal.PAUSE and (self._saved_at == done or not self._saves):
+            self._channel.mark("paused")
             raise Paused
         return True
 

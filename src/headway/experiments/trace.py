@@ -18,7 +18,7 @@ import os
 import sys
 import sysconfig
 
-__all__ = ["Entry", "read", "start"]
+__all__ = ["Entry", "read", "start", "stop", "tell"]
 
 Entry = tuple[str, str]
 
@@ -29,6 +29,8 @@ _OPAQUE = {
     "os.exec": "subprocess",
     "sqlite3.connect": "sqlite3",
 }
+# multiprocessing starts fresh interpreters without an audit event of their own
+_STARTERS = ("multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkserver")
 _SITE = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _HEADWAY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -46,16 +48,32 @@ def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False) -> None:
     again what its parent saw.
     """
     global _file, _ignored, _installed
+    stop()
     _file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
     paths = sysconfig.get_paths()
     standard = (paths["stdlib"], paths["platstdlib"], "/proc", "/dev", "/sys", "/etc", "/usr/share/zoneinfo")
     _ignored = tuple(os.path.abspath(folder).rstrip(os.sep) + os.sep for folder in (*standard, *ignore))
     if not keep:
         _seen.clear()
+        _written.clear()
     _write("h", "")
     if not _installed:
         _installed = True
         sys.addaudithook(_hook)
+
+
+def stop() -> None:
+    """Trace nothing until `start` is called again."""
+    global _file
+    if _file >= 0:
+        os.close(_file)
+    _file = -1
+
+
+def tell(path: str, what: str) -> None:
+    """Add to the trace at `path` that `what` runs, which no hook can look into."""
+    with open(path, "ab") as file:
+        file.write(b"x" + os.fsencode(what) + b"\0")
 
 
 def read(path: str) -> list[Entry]:
@@ -69,12 +87,16 @@ def read(path: str) -> list[Entry]:
 
 
 def _hook(event: str, arguments: tuple[object, ...]) -> None:
+    if _file < 0:
+        return
     if event == "open":
         name = arguments[0]
         if isinstance(name, (str, bytes)):
             _opened(os.fsdecode(name), arguments[1], arguments[2])
     elif event in _OPAQUE:
         _write("x", _OPAQUE[event])
+    elif event == "import" and arguments[0] in _STARTERS:
+        _write("x", "subprocess")
 
 
 def _opened(name: str, mode: object, flags: object) -> None:

@@ -20,7 +20,7 @@ class FileDigests:
         self._known: dict[str, tuple[str, str]] | None = None
 
     def of(self, path: Path, compute: Callable[[Path], str] = digest_file, kind: str = "") -> str | None:
-        """Return the digest of a file, None where no such file can be read. `kind` keeps two ways of digesting apart."""
+        """Return the digest of a file, None where none can be read. `kind` keeps two ways of digesting apart."""
         try:
             status = path.stat()
         except OSError:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headway.core import StoreError
+from headway.core import StoreError, UsageError
 
 __all__ = ["UNLIMITED", "Mark", "Point", "RunLog", "RunLogReader", "Signal"]
 
@@ -37,6 +37,17 @@ _TEXT = struct.Struct("<BxHIq")
 _IS_POINT, _IS_NAME, _IS_MARK = 1, 2, 3
 _FIRST_SIZE, _GROWTH = 16 * 1024, 4  # bytes, and the factor by which a full file grows
 _LARGEST_GROWTH = 4 * 1024 * 1024
+
+_forks = 0  # how many forks lie between this process and the one that imported this module
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
 
 
 class Signal(enum.IntEnum):
@@ -67,11 +78,12 @@ class Mark:
 
 
 class RunLog:
-    """Write a run log. One writer a file; threads of that writer may share it."""
+    """Write a run log. One writer a file; threads of that writer may share it, its forked children may not."""
 
     def __init__(self, path: Path, granted: int = UNLIMITED) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._lock = threading.Lock()
+        self._owner = _forks
         self._keys: dict[str, int] = {}
         fresh = os.fstat(self._file).st_size == 0
         if fresh:
@@ -94,6 +106,8 @@ class RunLog:
     def point(self, metric: str, step: int, value: float) -> None:
         """Append one value of a curve."""
         with self._lock:
+            if self._owner != _forks:
+                self._refuse_fork()
             key = self._keys.get(metric)
             if key is None:
                 key = self._name(metric)
@@ -101,13 +115,20 @@ class RunLog:
             if end > self._size:
                 self._grow(end)
             milliseconds = (time.monotonic_ns() - self._zero) // 1_000_000 & 0xFFFFFFFF
-            _POINT.pack_into(self._map, self._end, _IS_POINT, key, milliseconds, step, value)
+            try:
+                _POINT.pack_into(self._map, self._end, _IS_POINT, key, milliseconds, step, value)
+            except struct.error:
+                raise UsageError(
+                    f"The step {step!r} of {metric!r} is no whole number below 2**63. Log a smaller one."
+                ) from None
             self._end = end
             self._words[_LENGTH] = end - _HEADER
 
     def mark(self, kind: str, **data: Any) -> None:
         """Append something that is no point of a curve; `data` must have a JSON form."""
         with self._lock:
+            if self._owner != _forks:
+                self._refuse_fork()
             self._text(_IS_MARK, 0, json.dumps([kind, data]))
 
     @property
@@ -130,6 +151,12 @@ class RunLog:
             self._words.release()
             self._map.close()
             os.close(self._file)
+
+    def _refuse_fork(self) -> None:
+        raise StoreError(
+            f"A forked child (process {os.getpid()}) wrote to the run log of its parent, which would break it. "
+            "Hand the values to the process in which the trial began, and log them there."
+        )
 
     def _name(self, metric: str) -> int:
         if len(self._keys) >= 0xFFFF:
@@ -167,6 +194,7 @@ class RunLogReader:
     """Follow a run log while another process writes it. Reads only what is new."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._read = 0
         self._names: dict[int, str] = {}
@@ -180,6 +208,11 @@ class RunLogReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether the writer has laid out the header: until then it would write over a grant."""
+        return self._word(0) == _MAGIC
 
     @property
     def waiting(self) -> int:
@@ -200,13 +233,23 @@ class RunLogReader:
         os.pwrite(self._file, int(signal).to_bytes(8, "little"), _SIGNAL * 8)
 
     def read(self) -> list[Point | Mark]:
-        """Return the points and marks that came since the last call, in their order."""
-        length = self._word(_LENGTH)
-        if self._word(0) != _MAGIC or length <= self._read:
+        """Return the points and marks that came since the last call, in their order.
+
+        Raise `StoreError` where the file holds something else: its memory lies within the trial's reach.
+        """
+        length = min(self._word(_LENGTH), os.fstat(self._file).st_size - _HEADER)
+        if not self.begun or length <= self._read:
             return []
         data = os.pread(self._file, length - self._read, _HEADER + self._read)
+        try:
+            items = self._parse(data)
+        except (KeyError, ValueError, TypeError, struct.error) as error:
+            raise StoreError(
+                f"The run log {self._path} is damaged after {self._read} bytes ({error!r}): something in the trial's "
+                "process wrote over it. Run the trial again."
+            ) from error
         self._read += len(data)
-        return list(self._parse(data))
+        return items
 
     def names(self) -> dict[int, str]:
         """Return the metrics by key, of the whole file."""
@@ -228,6 +271,8 @@ class RunLogReader:
                 offset += 24
                 continue
             kind, key, milliseconds, size = _TEXT.unpack_from(data, offset)
+            if kind not in (_IS_NAME, _IS_MARK) or not 0 <= size <= len(data) - offset - 16:
+                raise ValueError(f"kind {kind}, size {size}")
             text = data[offset + 16 : offset + 16 + size].decode()
             offset += 16 + size + -size % 8
             if kind == _IS_NAME:

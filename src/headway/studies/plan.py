@@ -28,7 +28,8 @@ class StudyPlan:
         self._direction: Direction = study.experiment.direction
         self._sampler: Sampler | None = None
         self._ended: dict[tuple[str, int], TrialRecord] = {}
-        self._seconds_before = store.studies.spending(record.id).get("seconds", 0.0)
+        places = store.trials.of_study(record.id)
+        self._paid = {(place.trial.candidate, place.trial.seed) for place in places if not place.reused}
         self._search_over = False
         self._note: str | None = None
         self.baseline = self._candidate(study.baseline)
@@ -47,7 +48,8 @@ class StudyPlan:
 
     def ended(self, assignment: Assignment, trial: TrialRecord, *, reused: bool) -> None:
         """Take in a trial that ended."""
-        del reused
+        if not reused:
+            self._paid.add((assignment.candidate, assignment.seed))
         self._ended[assignment.candidate, assignment.seed] = trial
 
     # what a verdict needs
@@ -122,8 +124,8 @@ class StudyPlan:
                 return self._assign(candidate, config, self._study.seed, Role.SEARCH, number, scheduled=True)
         if self._search_over and not self._store.studies.waiting(self._record.id):
             return None
-        if self._affordable() and self._baseline_stands():
-            proposal = self._from_queue() or self._from_sampler(busy)
+        if self._affordable(busy) and self._baseline_stands():
+            proposal = self._from_queue() or self._from_sampler()
             if proposal is not None:
                 self._proposals.append(proposal)
                 number, candidate, config = proposal
@@ -171,12 +173,12 @@ class StudyPlan:
         taken = self._store.studies.dequeue(self._record.id, number, self._study.experiment.identity)
         return None if taken is None else (number, taken[1], taken[0].config)
 
-    def _from_sampler(self, busy: set[tuple[str, int]]) -> tuple[int, str, Mapping[str, Any]] | None:
+    def _from_sampler(self) -> tuple[int, str, Mapping[str, Any]] | None:
         if not self._study.experiment.space.parameters:
             return None
         known = {self.baseline, *(candidate for _, candidate, _ in self._proposals)}
         first = sum(item.proposer == self._study.sampler for item in self._store.studies.proposals(self._record.id))
-        sampler, history = self._make_sampler(), self._history(busy)
+        sampler, history = self._make_sampler(), self._history()
         for index in range(first, first + _DUPLICATES_IN_A_ROW):
             config = sampler.propose(index, history)
             if config is None:
@@ -197,8 +199,7 @@ class StudyPlan:
             )
         return self._sampler
 
-    def _history(self, busy: set[tuple[str, int]]) -> list[Observation]:
-        del busy
+    def _history(self) -> list[Observation]:
         start: list[tuple[int, str, Mapping[str, Any]]] = [(0, self.baseline, self._study.baseline)]
         return [
             _observation(number, config, self.trial(candidate, self._study.seed))
@@ -207,28 +208,23 @@ class StudyPlan:
 
     # what may still be spent
 
-    def _affordable(self) -> bool:
+    def _affordable(self, busy: set[tuple[str, int]]) -> bool:
         """Tell whether a further search trial leaves enough for the baseline and the confirmation."""
         budget = self._study.budget
-        places = self._store.trials.of_study(self._record.id)
-        executed = [place for place in places if not place.reused]
-        seconds = self._store.studies.spending(self._record.id).get("seconds", 0.0)
-        if budget.seconds is not None:
-            reserve = self._reserve() * _mean(
-                [place.trial.wall_seconds for place in executed if place.trial.state.ended]
-            )
-            if Budget(seconds=budget.seconds).exhausted(Spent(seconds=seconds + reserve)):
-                return False
-        return budget.trials is None or len(executed) + self._reserve() < budget.trials
-
-    def _reserve(self) -> int:
+        paid = self._paid | busy
         seeds = (self._study.seed, *self.confirmation_seeds)
-        placed = {
-            place.trial.seed
-            for place in self._store.trials.of_study(self._record.id)
-            if place.trial.candidate == self.baseline
-        }
-        return sum(seed not in placed for seed in seeds) + self._study.finalists * len(self.confirmation_seeds)
+        known = paid | self._ended.keys()
+        reserve = sum((self.baseline, seed) not in known for seed in seeds)
+        reserve += self._study.finalists * len(self.confirmation_seeds)
+        if budget.seconds is not None:
+            spent = self._store.studies.spent(self._record.id).seconds + reserve * self._mean_seconds()
+            if Budget(seconds=budget.seconds).exhausted(Spent(seconds=spent)):
+                return False
+        return budget.trials is None or len(paid) + reserve < budget.trials
+
+    def _mean_seconds(self) -> float:
+        costs = [trial.wall_seconds for trial in self._ended.values()]
+        return sum(costs) / len(costs) if costs else 0.0
 
     def _baseline_stands(self) -> bool:
         start = self.trial(self.baseline, self._study.seed)
@@ -248,7 +244,3 @@ def _observation(number: int, config: Mapping[str, Any], trial: TrialRecord | No
             return Observation(number=number, config=config, value=trial.value, state="stopped")
         case _:
             return Observation(number=number, config=config, value=None, state="failed")
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0

@@ -14,7 +14,8 @@ def _begin() -> None:
         if spec is not None and spec.loader is not None:
             trace = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(trace)
-            trace.start(target, tuple(os.environ.get("HEADWAY_TRACE_IGNORE", "").split(os.pathsep)))
+            ignored = os.environ.get("HEADWAY_TRACE_IGNORE", "").split(os.pathsep)
+            trace.start(target, tuple(folder for folder in ignored if folder))
     others = [folder for folder in sys.path if os.path.abspath(folder or ".") != here]
     original = importlib.machinery.PathFinder.find_spec("sitecustomize", others)
     if original is not None and original.loader is not None:

@@ -98,7 +98,7 @@ def _record(folder: Path) -> Check:
 
 
 def _existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.is_dir())
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def _disk(folder: Path) -> Check:

@@ -127,7 +127,7 @@ class LiveProgress:
     def _draw(self) -> None:
         self._due = time.monotonic() + _DRAW_EVERY_SECONDS
         # The empty last line is where a terminal echoes ^C; behind a full line it would wrap and break the display.
-        self._live.update(Group(self._trials(), self._bar(), Text()), refresh=True)
+        self._live.update(Group(self._trials(), *self._more(), self._bar(), Text()), refresh=True)
 
     def _trials(self) -> Table:
         wide = self._live.console.width >= _WIDE
@@ -137,10 +137,11 @@ class LiveProgress:
         table.add_column(no_wrap=True, overflow="ellipsis", style="bright_black", ratio=1)
         for trial, curve in list(self._tally.running.items())[:_MOST_ROWS]:
             table.add_row(*self._cells(trial, curve, bars=20 if wide else 8))
-        more = len(self._tally.running) - _MOST_ROWS
-        if more > 0:
-            table.add_row(Text(f"and {more} more", style="bright_black"))
         return table
+
+    def _more(self) -> list[Text]:
+        more = len(self._tally.running) - _MOST_ROWS
+        return [Text(f"and {more} more", style="bright_black")] if more > 0 else []
 
     def _cells(self, trial: int, curve: Curve, bars: int) -> list[Text]:
         horizon = f"/{self._tally.horizon}" if self._tally.horizon else ""

@@ -1,0 +1,161 @@
+"""A real store with a study that has a verdict, built through the store's own interface, and the command to ask it."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from headway.core import Choice, FileUse, Float, Int, Manifest, Reason, Role, Space, TrialState
+from headway.interfaces.cli.app import cli
+from headway.store import FOLDER, Point, Store, StudyRecord
+
+SPACE = Space.of(
+    {
+        "lr": Float(1e-4, 1.0, log=True),
+        "width": Int(8, 64),
+        "optimizer": Choice(["sgd", "adam"]),
+        "momentum": Float(0.0, 0.99, when={"optimizer": "sgd"}),
+        "batch": 32,
+    }
+)
+BASELINE = {"lr": 0.01, "width": 16, "optimizer": "sgd", "momentum": 0.9, "batch": 32}
+BETTER = {"lr": 0.1, "width": 32, "optimizer": "adam", "batch": 32}
+BROKEN = {"lr": 1.0, "width": 8, "optimizer": "adam", "batch": 32}
+
+Ask = Callable[..., Result]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in an empty project."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HEADWAY_STORE", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def store(project: Path):
+    with Store.open(project / FOLDER) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ask(project: Path) -> Ask:
+    """Return the command line as a function."""
+
+    def run(*words: str | int) -> Result:
+        return CliRunner().invoke(cli, [str(word) for word in words], prog_name="headway")
+
+    return run
+
+
+@pytest.fixture
+def ask_json(ask: Ask) -> Callable[..., Any]:
+    """Ask with --json; standard output must be one document and nothing else."""
+
+    def run(*words: str | int) -> Any:
+        result = ask(*words, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    return run
+
+
+def make_study(store: Store, name: str = "spirals", state: str = "finished", source: str = "study.py") -> StudyRecord:
+    """Create a study without trials."""
+    definition = {
+        "space": SPACE.to_json(), "baseline": BASELINE, "sampler": "sobol", "seeds": 2, "finalists": 1, "seed": 0
+    }  # fmt: skip
+    study = store.studies.create(
+        name=name, definition=definition, settings={"budget": {"trials": 24, "seconds": None}}, source=source,
+        experiment="e" * 20, metric="val_loss", direction="minimize",
+    )  # fmt: skip
+    store.studies.set_state(study.id, state)
+    return store.studies.get(name)
+
+
+def add_trial(
+    store: Store,
+    study: StudyRecord,
+    config: dict[str, Any],
+    *,
+    number: int = 0,
+    seed: int = 0,
+    role: Role = Role.SEARCH,
+    value: float | None = None,
+    state: TrialState = TrialState.COMPLETE,
+    output: str = "",
+    **end: Any,
+) -> int:
+    """Run a trial on paper: an attempt, a curve towards its value, an end."""
+    candidate = store.studies.add_candidate(study.experiment, config)
+    if not any(item.number == number for item in store.studies.proposals(study.id)):
+        store.studies.propose(study.id, number, candidate, "baseline" if number == 0 else "sobol")
+    trial = store.trials.create(candidate, seed)
+    store.trials.place(study.id, trial, role, number, reused=False)
+    if state == TrialState.QUEUED:
+        return trial
+    directory = f"runs/{trial}/1"
+    attempt = store.trials.begin(trial, study.id, directory, {"metric": "val_loss"})
+    folder = store.folder / directory
+    folder.mkdir(parents=True)
+    (folder / "output.log").write_text(output)
+    if state == TrialState.RUNNING:
+        return trial
+    last = value if value is not None else 1.0
+    store.curves.fold(trial, attempt, [Point("val_loss", step, last + 1 / (step + 1), 0.0) for step in range(10)])
+    store.trials.end_attempt(attempt, str(state), wall_seconds=1.5, cpu_seconds=1.0, peak_memory_bytes=2**20)
+    store.trials.end(trial, state, value=value, step=9, horizon=10, **end)
+    return trial
+
+
+@pytest.fixture
+def study(store: Store) -> StudyRecord:
+    """Record a finished study: trials 1-3 are the baseline, 4-6 the accepted candidate, 7 crashed."""
+    made = make_study(store)
+    manifest = Manifest(
+        files=(FileUse(path="study.py", digest="d" * 20, kind="module", size_bytes=1234, stored=True),),
+        not_reusable="it uses polars, which read files unseen; declare them with run.input(path)",
+    )
+    for seed in range(3):
+        add_trial(store, made, BASELINE, seed=seed, role=Role.BASELINE, value=0.5 + seed / 100, output="first\nlast\n")
+    for seed in range(3):
+        add_trial(
+            store, made, BETTER, number=1, seed=seed, role=Role.CONFIRM if seed else Role.SEARCH, value=0.3 + seed / 100,
+            manifest=store.trials.add_manifest(manifest),
+        )  # fmt: skip
+    failed = add_trial(
+        store, made, BROKEN, number=2, state=TrialState.FAILED, reason=Reason.EXCEPTION,
+        message="ZeroDivisionError: division by zero", fingerprint="abc123",
+    )  # fmt: skip
+    store.events.add(
+        "failed", study=made.id, trial=failed, traceback="Traceback (most recent call last):\n  line 3\nZero"
+    )
+    better, baseline = (store.studies.add_candidate(made.experiment, config) for config in (BETTER, BASELINE))
+    store.studies.decide(made.id, better, baseline, "accepted", "val_loss is lower by 0.2: accepted.", {"effect": 0.2})
+    store.studies.charge(made.id, "seconds", 12.0)
+    return store.studies.get(made.name)
+
+
+@pytest.fixture
+def own_lease(store: Store, study: StudyRecord) -> StudyRecord:
+    """Let this very process be the engine that runs the study."""
+    from headway.engine import processes
+
+    started = processes.start_time(os.getpid())
+    assert started is not None
+    assert store.studies.take_lease(study.id, os.getpid(), started, None)
+    return store.studies.get(study.name)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.02)
