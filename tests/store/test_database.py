@@ -3,12 +3,17 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from headway.core import NewerSchema, StoreError
 from headway.store import Store
 from headway.store.database import Database, _file_system
+
+
+def one(database, sql) -> Any:
+    return database.row(sql)[0]
 
 
 @pytest.fixture
@@ -21,7 +26,7 @@ def database(tmp_path):
 def test_an_empty_file_gets_all_tables(database):
     tables = {row[0] for row in database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert {"studies", "candidates", "trials", "attempts", "curves", "events", "manifests", "queue"} <= tables
-    assert database.row("SELECT version FROM schema_version")[0] == 1
+    assert one(database, "SELECT version FROM schema_version") == 1
     assert database.sound()
 
 
@@ -30,7 +35,7 @@ def test_opening_again_keeps_what_there_is(tmp_path):
     first.run("INSERT INTO manifests VALUES ('a', '{}')")
     first.close()
     second = Database(tmp_path / "store.sqlite")
-    assert second.row("SELECT digest FROM manifests")[0] == "a"
+    assert one(second, "SELECT digest FROM manifests") == "a"
     second.close()
 
 
@@ -92,8 +97,6 @@ server:/a /auto cifs rw 0 0
 )
 def test_the_file_system_is_that_of_the_deepest_mount(tmp_path, path, kind):
     (tmp_path / "mounts").write_text(MOUNTS)
-    from pathlib import Path
-
     assert _file_system(Path(path), tmp_path / "mounts") == kind
 
 
@@ -153,7 +156,7 @@ def test_text_that_utf8_cannot_hold_is_escaped_and_json_keeps_its_meaning(databa
 
     name = "/data/\udcff.bin"
     database.run("INSERT INTO manifests VALUES (?, ?)", (name, canonical_json([name])))
-    row = database.row("SELECT * FROM manifests")
+    (row,) = database.rows("SELECT * FROM manifests")
     assert row["digest"] == "/data/\\udcff.bin"
     assert decode(row["data"]) == [name]
 
@@ -162,7 +165,7 @@ def _write_many(path, who, count):
     database = Database(path)
     for number in range(count):
         with database.write():
-            highest = database.row("SELECT count(*) FROM manifests")[0]
+            highest = one(database, "SELECT count(*) FROM manifests")
             database.run("INSERT INTO manifests VALUES (?, ?)", (f"{who}-{number}", str(highest)))
     database.close()
 

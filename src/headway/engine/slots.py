@@ -30,9 +30,11 @@ class Slots:
         fitting = max(1, self.cores // needs.cores)
         if needs.gpus:
             fitting = min(fitting, found // needs.gpus)
-        self.workers = fitting if workers is None else workers
-        if self.workers < 1:
-            raise UsageError(f"{self.workers} workers run nothing. Give --workers 1 or more.")
+        if workers is not None and workers < 1:
+            raise UsageError(f"{workers} workers run nothing. Give --workers 1 or more.")
+        # More workers than cores is a person's choice where each needs one core; otherwise the cores decide.
+        alone = needs.cores == 1 and not needs.gpus
+        self.workers = fitting if workers is None else workers if alone else min(workers, fitting)
         self._needs = needs
         self._free = self.workers
         self._free_gpus = list(range(found))

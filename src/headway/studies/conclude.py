@@ -111,9 +111,16 @@ def _without_finalists(study: Declaration, plan: StudyPlan) -> str:
     if plan.note is not None:
         return plan.note
     if not study.experiment.space.parameters:
-        trial = plan.trial(plan.baseline, study.seed)
-        value = (
-            "" if trial is None or trial.value is None else f" It reached {study.experiment.metric} {trial.value:.6g}."
-        )
-        return f"The space has no parameter to vary, so only the baseline ran.{value}"
+        return _baseline_alone(study, plan)
     return "No candidate ran to its end with another result than the baseline's, so there is nothing to confirm."
+
+
+def _baseline_alone(study: Declaration, plan: StudyPlan) -> str:
+    trials = [plan.trial(plan.baseline, seed) for seed in (study.seed, *plan.confirmation_seeds)]
+    values = [trial.value for trial in trials if trial is not None and trial.value is not None]
+    if trials[0] is None or not values:
+        return "Only the baseline ran, as there is no parameter to vary, and it reached no value."
+    reached = ", ".join(f"{value:.6g}" for value in values)
+    others = {name: value for name, value in trials[0].metrics.items() if name != study.experiment.metric}
+    beside = ", ".join(f"{name} {value:.6g}" for name, value in others.items())
+    return f"{study.experiment.metric} {reached}{beside and f' ({beside})'}. Only the baseline ran: nothing varies."

@@ -59,7 +59,10 @@ class StudyPlan:
         """Return the seeds that no candidate was chosen by: none where a seed cannot reach the experiment."""
         if not self._study.experiment.has_seed_channel:
             return []
-        return [self._study.seed + offset for offset in range(1, self._study.seeds + 1)]
+        count, budget = self._study.seeds, self._study.budget.trials
+        if not self._study.experiment.space.parameters and budget is not None:
+            count = min(count, budget - 1)  # only the baseline runs, as often as the budget has it
+        return [self._study.seed + offset for offset in range(1, count + 1)]
 
     def trial(self, candidate: str, seed: int) -> TrialRecord | None:
         """Return the trial of a candidate and a seed that ended in this session or was answered from the record."""

@@ -2,4 +2,5 @@
 
 import pytest
 
-pytest.register_assert_rewrite("headway.testing.samplers")  # so that a failure shows the values
+for _suite in ("backends", "samplers", "store"):
+    pytest.register_assert_rewrite(f"headway.testing.{_suite}")  # so that a failure shows the values

@@ -124,11 +124,10 @@ def study(store: Store) -> StudyRecord:
     )
     for seed in range(3):
         add_trial(store, made, BASELINE, seed=seed, role=Role.BASELINE, value=0.5 + seed / 100, output="first\nlast\n")
+    depends = store.trials.add_manifest(manifest)
     for seed in range(3):
-        add_trial(
-            store, made, BETTER, number=1, seed=seed, role=Role.CONFIRM if seed else Role.SEARCH, value=0.3 + seed / 100,
-            manifest=store.trials.add_manifest(manifest),
-        )  # fmt: skip
+        role = Role.CONFIRM if seed else Role.SEARCH
+        add_trial(store, made, BETTER, number=1, seed=seed, role=role, value=0.3 + seed / 100, manifest=depends)
     failed = add_trial(
         store, made, BROKEN, number=2, state=TrialState.FAILED, reason=Reason.EXCEPTION,
         message="ZeroDivisionError: division by zero", fingerprint="abc123",

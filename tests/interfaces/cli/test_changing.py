@@ -202,8 +202,15 @@ def test_report_writes_and_prints_its_path(ask, ask_json, store, study):
     assert ask_json("report", "spirals") == {"study": "spirals", "path": str(path)}
 
 
-@pytest.mark.parametrize(("words", "file"), [([], "spirals.csv"), (["--to", "x.parquet"], "x.parquet"),
-                                             (["--curves"], "spirals-curves.csv"), (["--format", "json"], "spirals.json")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ([], "spirals.csv"),
+        (["--to", "x.parquet"], "x.parquet"),
+        (["--curves"], "spirals-curves.csv"),
+        (["--format", "json"], "spirals.json"),
+    ],
+)
 def test_export_chooses_format_and_file(ask_json, project, study, words, file):
     pytest.importorskip("headway.studies.export")
     data = ask_json("export", "spirals", *words)

@@ -92,8 +92,9 @@ def test_ctrl_c_ends_with_130_and_no_traceback(ask, monkeypatch):
 
 
 def test_a_reader_that_goes_away_is_no_fault(project, study):
+    code = "import sys; from headway.interfaces.cli import main; sys.stdin.readline(); main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from headway.interfaces.cli import main; sys.stdin.readline(); main()", "trials"],
+        [sys.executable, "-c", code, "trials"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None

@@ -17,6 +17,7 @@ from headway.interfaces.cli.words import (
     state_text,
     styled,
     table_lines,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def study_lines(store: "Store", summary: "StudySummary") -> list[str]:
     title = f"{styled(study.name, bold=True)}  {state_text(study_state(study))}"
     if study_state(study) == "interrupted":
         title += "  its engine ended without a word"
-    lines = [title, styled(summary.sentence, bold=True), "", *fact_lines(_facts(store, summary))]
+    lines = [title, styled(wrapped(summary.sentence), bold=True), "", *fact_lines(_facts(store, summary))]
     if engine_alive(study):
         lines += _running_lines(store, summary)
     if len(summary.candidates) > 1:
@@ -117,7 +118,14 @@ def _candidate_lines(summary: "StudySummary") -> list[str]:
     start, *others = summary.candidates
     sign = 1.0 if summary.direction == "minimize" else -1.0
     ranked = sorted(
-        others, key=lambda row: (row.decision != "accepted", row.value is None, sign * (row.value or 0.0), row.number)
+        others,
+        key=lambda row: (
+            row.decision != "accepted",
+            row.state != TrialState.COMPLETE,
+            row.value is None,
+            sign * (row.value or 0.0),
+            row.number,
+        ),
     )
     columns = [
         Column("candidate"),
@@ -139,7 +147,7 @@ def _candidate_row(row: "CandidateRow", summary: "StudySummary") -> list[str]:
     return [
         f"#{row.number}" if row.number else "baseline",
         state_text(state),
-        number_text(row.value),
+        number_text(None if row.state == TrialState.FAILED else row.value),
         str(len(row.trials)),
         row.reason or config_text(row.config, summary.baseline if row.number else None),
     ]

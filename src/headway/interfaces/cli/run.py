@@ -13,7 +13,7 @@ from headway.core import Budget, NotFound, NothingToDo, StudyBusy, UsageError
 from headway.interfaces.cli.app import PAUSED, command
 from headway.interfaces.cli.detail import figures_text
 from headway.interfaces.cli.places import engine_alive, open_store, project_root, store_flag, study_named, study_state
-from headway.interfaces.cli.words import config_text, echo, echo_json, fact_lines, styled
+from headway.interfaces.cli.words import config_text, echo, echo_json, fact_lines, styled, wrapped
 
 if TYPE_CHECKING:
     from headway.store import Store, StudyRecord
@@ -195,7 +195,7 @@ def _closing(study: "Declaration", summary: "StudySummary", options: _Options) -
             follow.append(f"headway compare {start} {first}{flag}")
     return [
         "",
-        styled(summary.sentence, bold=True),
+        styled(wrapped(summary.sentence), bold=True),
         "",
         *fact_lines([
             ("accepted", _best_text(summary)),

@@ -115,7 +115,7 @@ def _facts(
         f"{study.name}: {place.role}"
         + (f" #{place.number}" if place.number else "")
         + (" (reused)" if place.reused else "")
-        for study in store.studies.all()
+        for study in map(store.studies.get, store.trials.studies_of(trial.id))
         for place in store.trials.of_study(study.id)
         if place.trial.id == trial.id
     ]

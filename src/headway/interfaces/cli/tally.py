@@ -182,14 +182,14 @@ class Tally:
             f"trial {trial.id:<4}",
             f"{role_text(assignment):<11}",
             f"seed {assignment.seed:<2}",
-            f"{number_text(trial.value):>9}",
+            f"{number_text(None if trial.state == TrialState.FAILED else trial.value):>9}",
             "from the record" if reused else f"{seconds_text(trial.wall_seconds):>8}",
         ]
-        if curve is not None and curve.values:
-            parts.append(sparkline(curve.values, 12))
         if trial.reason is not None:
             parts.append(f"{trial.reason}: {trial.message}"[:160])
-        elif assignment.role == Role.SEARCH:
+        if curve is not None and curve.values:
+            parts.append(sparkline(curve.values, 12))
+        if trial.reason is None and assignment.role == Role.SEARCH:
             parts.append(config_text(assignment.config, self.study.baseline)[:120])
         return "  ".join(parts).rstrip()
 

@@ -73,11 +73,16 @@ def _sorted(places: "Sequence[StudyTrial]", sort: str, study: "StudyRecord") -> 
     sign = 1.0 if study.direction == "minimize" else -1.0
     match sort:
         case "value":
-            return sorted(places, key=lambda item: (item.trial.value is None, sign * (item.trial.value or 0.0)))
+            return sorted(places, key=lambda item: (_rank(item.trial.state), sign * (item.trial.value or 0.0)))
         case "time":
             return sorted(places, key=lambda item: -item.trial.wall_seconds)
         case _:
             return sorted(places, key=lambda item: item.trial.id)
+
+
+def _rank(state: TrialState) -> int:
+    """Rank states: what an unfinished or failed trial logged last is no result."""
+    return {TrialState.COMPLETE: 0, TrialState.STOPPED: 1}.get(state, 2)
 
 
 def _limited(places: "list[StudyTrial]", sort: str, limit: int) -> "list[StudyTrial]":
@@ -111,7 +116,7 @@ def _row(place: "StudyTrial", study: "StudyRecord", alive: bool) -> list[str]:
         str(place.role) + (f" #{place.number}" if place.number else ""),
         str(trial.seed),
         state_text(state),
-        number_text(trial.value),
+        number_text(None if trial.state == TrialState.FAILED else trial.value),
         "–" if trial.step is None else f"{trial.step}{horizon}",
         "reused" if place.reused else seconds_text(trial.wall_seconds or None),
         f"{why}  {config}" if why else config,

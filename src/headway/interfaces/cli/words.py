@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard, cast
@@ -28,6 +29,7 @@ __all__ = [
     "styled",
     "table_lines",
     "width",
+    "wrapped",
 ]
 
 SHAPES = {
@@ -79,6 +81,11 @@ def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
 def width() -> int:
     """Return how many columns a line may have. Where nobody looks (a pipe), nothing is cut."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDEST
+
+
+def wrapped(text: str) -> str:
+    """Return a sentence in lines that fit the terminal, broken between words."""
+    return textwrap.fill(text, width()) if sys.stdout.isatty() else text
 
 
 def cut(text: str, size: int) -> str:
