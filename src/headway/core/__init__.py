@@ -18,7 +18,7 @@ from headway.core.errors import (
 )
 from headway.core.manifest import FileUse, Manifest
 from headway.core.redact import Redactor
-from headway.core.space import Choice, Config, Float, Int, Parameter, Scalar, Space
+from headway.core.space import Choice, Config, Float, Int, Parameter, Scalar, Space, exists
 from headway.core.trial import Direction, Limits, Needs, Reason, Role, TrialState, better
 
 __all__ = [
@@ -57,4 +57,5 @@ __all__ = [
     "canonical_json",
     "digest",
     "digest_bytes",
+    "exists",
 ]

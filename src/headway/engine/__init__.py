@@ -1,12 +1,17 @@
 """How trials run: templates and workers, limits, early stopping, reuse, recovery."""
 
-from headway.engine.engine import Ending, Engine
-from headway.engine.manifests import Library
-from headway.engine.schedulers import FullRuns, Scheduler, SuccessiveHalving, make_scheduler
-from headway.engine.settings import EngineSettings
-from headway.engine.slots import available_cores, available_gpus
-from headway.engine.spec import Origin
-from headway.engine.work import Assignment, Observer, Work
+from typing import TYPE_CHECKING
+
+from headway.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from headway.engine.engine import Ending, Engine
+    from headway.engine.manifests import Library
+    from headway.engine.schedulers import FullRuns, Scheduler, SuccessiveHalving, make_scheduler
+    from headway.engine.settings import EngineSettings
+    from headway.engine.slots import available_cores, available_gpus
+    from headway.engine.spec import Origin
+    from headway.engine.work import Assignment, Observer, Work
 
 __all__ = [
     "Assignment",
@@ -24,3 +29,16 @@ __all__ = [
     "available_gpus",
     "make_scheduler",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "engine": ("Ending", "Engine"),
+        "manifests": ("Library",),
+        "schedulers": ("FullRuns", "Scheduler", "SuccessiveHalving", "make_scheduler"),
+        "settings": ("EngineSettings",),
+        "slots": ("available_cores", "available_gpus"),
+        "spec": ("Origin",),
+        "work": ("Assignment", "Observer", "Work"),
+    },
+)

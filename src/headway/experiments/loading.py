@@ -81,4 +81,4 @@ def _explained(path: Path, error: BaseException) -> str:
     help_text = ""
     if isinstance(error, ModuleNotFoundError) and error.name:
         help_text = f" If it is a package: pip install {error.name.split('.')[0]}"
-    return f"The study file does not import. {where}: {type(error).__name__}: {error}.{help_text}"
+    return f"The study file does not import. {where}: {type(error).__name__}: {str(error).rstrip('.')}.{help_text}"

@@ -20,7 +20,8 @@ _PAIR = re.compile(
     rf"([A-Za-z_][\w./@-]*)[\"']?\s*[:=]\s*(?:({_NUMBER})(?:{_END}|{_UNIT})|([-+]?(?:nan|NaN|inf|Infinity)){_END})"
 )
 _STEP = re.compile(
-    rf"\b(global_?step|step|iter|iteration|epoch|batch)\b[\"']?\s*[:=#]?\s*({_WHOLE})(?!\d|\.\d|:\d|[eE])", re.IGNORECASE
+    rf"\b(global_?step|step|iter|iteration|epoch|batch)\b[\"']?\s*[:=#]?\s*({_WHOLE})(?!\d|\.\d|:\d|[eE])",
+    re.IGNORECASE,
 )
 _STEP_NAMES = ("step", "global_step", "globalstep", "iter", "iteration", "epoch", "batch")
 _LARGEST_STEP = 2**63 - 1

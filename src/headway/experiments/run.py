@@ -220,6 +220,7 @@ class Run:
             self.stopped = True
             return False
         if signal == Signal.PAUSE and (self._saved_at == done or not self._saves):
+            self._channel.mark("steps", done=done)
             self._channel.mark("paused")
             raise Paused
         return True

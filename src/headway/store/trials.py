@@ -56,9 +56,12 @@ class Trials:
             )
 
     def of_study(self, study: int) -> list[StudyTrial]:
-        """Return the trials of a study, in the order in which they came to it."""
+        """Return the trials of a study, in the order in which they came to it; their `record` is left empty."""
         rows = self._database.rows(
-            "SELECT t.*, c.config, c.experiment, s.role, s.number, s.reused FROM study_trials s"
+            # without `record`, the bulk of a row, which only those who look at one trial want
+            "SELECT t.id, t.candidate, t.seed, t.state, t.reason, t.message, t.fingerprint, t.value, t.metrics, t.step,"
+            " t.horizon, t.manifest, '{}' AS record, t.wall_seconds, t.cpu_seconds, t.peak_memory_bytes, t.created,"
+            " t.started, t.ended, c.config, c.experiment, s.role, s.number, s.reused FROM study_trials s"
             " JOIN trials t ON t.id = s.trial JOIN candidates c ON c.id = t.candidate WHERE s.study = ?"
             " ORDER BY s.rowid",
             (study,),

@@ -3,8 +3,9 @@
 Names are loaded when they are used: `headway status` reads a summary and must not pay for the engine.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from headway.core.lazy import lazily
 
 if TYPE_CHECKING:
     from headway.studies.declaration import Declaration, studies_in
@@ -27,17 +28,13 @@ __all__ = [
     "summarize",
 ]
 
-_FILES = {
-    "declaration": ("Declaration", "studies_in"),
-    "observers": ("PlainObserver", "QuietObserver"),
-    "session": ("record_of", "run_study"),
-    "study": ("Study",),
-    "summary": ("CandidateRow", "KeyFigures", "StudySummary", "summarize"),
-}
-_HOME = {name: f"{__name__}.{file}" for file, names in _FILES.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "declaration": ("Declaration", "studies_in"),
+        "observers": ("PlainObserver", "QuietObserver"),
+        "session": ("record_of", "run_study"),
+        "study": ("Study",),
+        "summary": ("CandidateRow", "KeyFigures", "StudySummary", "summarize"),
+    },
+)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.core import Choice, Float, Int, Space, UsageError
-from headway.core.space import exists
+from headway.core import Choice, Float, Int, Space, UsageError, exists
 from headway.interfaces.cli.app import command
 from headway.interfaces.cli.places import engine_alive, open_store, project_root, store_flag, study_named
 from headway.interfaces.cli.words import config_text, echo, echo_json, fact_lines

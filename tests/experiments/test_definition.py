@@ -1,0 +1,97 @@
+import numpy
+import pytest
+
+import headway
+from headway.core import ExperimentError
+from headway.experiments import FunctionExperiment, Run, experiment, registered
+
+
+class Recorder:
+    granted = 2**64 - 1
+    signal = 0
+
+    def __init__(self):
+        self.marks = []
+
+    def point(self, metric, step, value):
+        self.marks.append((metric, step, value))
+
+    def mark(self, kind, **data):
+        self.marks.append((kind, data))
+
+    def wait_at(self, step):
+        pass
+
+
+def perform(function, tmp_path):
+    channel = Recorder()
+    found = experiment(metric="loss")(function)
+    found.run(Run(channel, config={}, seed=0, folder=tmp_path, checkpoint_folder=None))
+    return channel.marks
+
+
+def test_an_experiment_is_known_by_its_file_name_and_metric():
+    @experiment(metric="loss", space={"lr": headway.Float(0, 1)})
+    def train(run):
+        pass
+
+    assert isinstance(train, FunctionExperiment)
+    assert train.described["function"].endswith("test_definition.py:" + train.name)
+    assert registered(train.identity) is train
+    assert (train.metric, train.direction, train.opaque, train.has_seed_channel) == ("loss", "minimize", False, True)
+    assert train.source is not None
+    assert train.folder == train.source.parent
+
+
+@pytest.mark.parametrize("value", [1, 0.5, numpy.float32(0.5), numpy.int64(2)])
+def test_a_number_that_is_returned_is_reported(tmp_path, value):
+    ((kind, data),) = perform(lambda run: value, tmp_path)
+    assert kind == "report"
+    assert data["values"] == {"": float(value)}
+
+
+@pytest.mark.parametrize("value", [None, True, "0.5", [1]])
+def test_nothing_else_is_reported(tmp_path, value):
+    assert perform(lambda run: value, tmp_path) == []
+
+
+def test_setup_is_what_prepare_returns():
+    assert experiment(metric="loss", setup=lambda: [1, 2])(lambda run: None).prepare() == [1, 2]
+    assert experiment(metric="loss")(lambda run: None).prepare() is None
+
+
+@pytest.mark.parametrize("function", [lambda: None, lambda a, b: None, lambda *, run: None and run])
+def test_a_function_of_another_shape_is_refused(function):
+    if function.__code__.co_kwonlyargcount:
+        pytest.skip("one keyword argument passes the count; calling it says what is wrong")
+    with pytest.raises(ExperimentError, match="must take one argument"):
+        experiment(metric="loss")(function)
+
+
+def test_a_direction_or_metric_that_cannot_be_meant_is_refused():
+    with pytest.raises(ExperimentError, match="'minimize' or 'maximize'"):
+        experiment(metric="loss", direction="down")(lambda run: None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ExperimentError, match="names nothing"):
+        experiment(metric="")(lambda run: None)
+
+
+NOTEBOOK = """
+def helper(x):
+    return x + {number}
+
+def train(run):
+    return helper(run.config.x)
+"""
+
+
+def in_notebook(number):
+    """Define a function as a notebook does: no file holds it."""
+    scope = {"__name__": "__main__"}
+    exec(NOTEBOOK.format(number=number), scope)
+    return experiment(metric="loss")(scope["train"])  # pyright: ignore[reportArgumentType]
+
+
+def test_in_a_notebook_the_code_counts_and_that_of_its_helpers():
+    assert in_notebook(1).source is None
+    assert in_notebook(1).identity == in_notebook(1).identity
+    assert in_notebook(1).identity != in_notebook(2).identity
