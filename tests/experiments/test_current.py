@@ -7,7 +7,7 @@ import pytest
 
 import headway
 from headway.experiments import Run, current_run, set_current
-from headway.store import Point, RunLog, RunLogReader
+from headway.store import Mark, Point, RunLog, RunLogReader
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +24,8 @@ def test_log_and_report_speak_through_the_current_run(tmp_path):
     headway.report(0.25)
     with RunLogReader(tmp_path / "worker.runlog") as reader:
         point, report = reader.read()
+    assert isinstance(point, Point)
+    assert isinstance(report, Mark)
     assert (point.metric, point.step, point.value) == ("loss", 2, 0.5)
     assert report.data["values"] == {"": 0.25}
     assert current_run().seed == 3

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from headway.engine.spec import AttemptSpec
 
-__all__ = ["become_reaper", "die_with_parent", "limit", "own_group"]
+__all__ = ["become_reaper", "die_with_parent", "limit", "outlive_parent", "own_group"]
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -23,6 +23,11 @@ def own_group() -> None:
 def die_with_parent() -> None:
     """Ask the kernel to end this process when its parent dies (Linux)."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def outlive_parent() -> None:
+    """Take `die_with_parent` back."""
+    _prctl(_PR_SET_PDEATHSIG, 0)
 
 
 def become_reaper() -> None:

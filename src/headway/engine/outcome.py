@@ -20,13 +20,17 @@ _OUT_OF_MEMORY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """Say how a process ended: by a code, or by a signal; what it cost; `lost` where nobody saw it end."""
+    """Say how a process ended: by a code, or by a signal, and what it cost.
+
+    `lost` where it went away before its trial ended; `interrupted` where that was because its engine did.
+    """
 
     code: int | None = None
     signal: int | None = None
     cpu_seconds: float = 0.0
     peak_memory_bytes: int = 0
     lost: bool = False
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Usage", "alive", "children", "descendants", "end_tree", "start_time", "usage"]
+__all__ = ["Usage", "alive", "children", "descendants", "end_group", "end_tree", "start_time", "usage"]
 
 _PROC = Path("/proc")
 _LINUX = sys.platform == "linux"
@@ -80,6 +80,13 @@ def usage(pid: int) -> Usage:
             if member == pid:
                 ticks += int(fields[13]) + int(fields[14])  # children that it has waited for
     return Usage(memory, ticks / _TICK)
+
+
+def end_group(pid: int) -> None:
+    """End what is left of the process group that a process led, whether or not it still lives."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def end_tree(pid: int) -> None:

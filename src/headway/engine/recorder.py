@@ -100,7 +100,7 @@ class Recorder:
             attempt.id,
             folder,
             follower.progress,
-            Exit(code=0) if finished else Exit(lost=True),
+            Exit(code=0) if finished else Exit(lost=True, interrupted=True),
             None,
             began=attempt.started,
             wall_seconds=seconds,
@@ -154,5 +154,5 @@ def _summary(outcome: Outcome, ended: Exit) -> str:
     if outcome.reason == Reason.SIGNAL:
         return "signal"
     if outcome.state == TrialState.PAUSED:
-        return "lost" if ended.lost else "paused"
+        return "interrupted" if ended.interrupted else "lost" if ended.lost else "paused"
     return str(outcome.reason or outcome.state)

@@ -29,7 +29,7 @@ from typing import Any
 from headway.core import Redactor
 from headway.engine import confine, processes
 from headway.engine.spec import AttemptSpec, Origin
-from headway.engine.worker import find_experiment, perform
+from headway.engine.worker import find_experiment, perform, set_thread_variables
 from headway.experiments import Experiment, trace
 
 __all__ = ["main"]
@@ -47,7 +47,8 @@ class _Template:
         self._mode: str = order["mode"]
         self._experiment: Experiment | None = None
         self._setup: Any = None
-        self._files: dict[str, tuple[int, ...]] = {}
+        self._files: dict[str, tuple[int, ...] | None] = {}
+        self._helpers: frozenset[int] = frozenset()  # what setup() started for all trials, such as a resource tracker
         self._running: dict[int, int] = {}  # pid -> attempt
         self._received = b""
         self._outputs: list[int] = []
@@ -58,7 +59,7 @@ class _Template:
             self._experiment = find_experiment(self._origin)
             self._say(ready="fork", note="", seconds=0.0)
             return
-        began = time.monotonic()
+        began, began_at = time.monotonic(), time.time_ns()
         if self._mode == "spawn":
             self._say(ready="spawn", note="", seconds=0.0)
             return
@@ -66,7 +67,8 @@ class _Template:
         self._experiment = find_experiment(self._origin)
         self._setup = self._experiment.prepare()
         _warm_torch()
-        self._files = _stamps(trace.read(str(self._trace)))
+        self._files = _stamps(trace.read(str(self._trace)), began_at)
+        self._helpers = frozenset(processes.children(os.getpid()))
         problem = _unsafe() or self._probe()
         if problem is not None:
             self._mode = "spawn"
@@ -133,6 +135,7 @@ class _Template:
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.close(output)
+            set_thread_variables(os.environ, spec.threads)  # for commands, fresh interpreters and late imports
             os.environ["HEADWAY_TRACE_IGNORE"] = os.pathsep.join(spec.ignore)
             if spec.gpus:
                 os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, spec.gpus))
@@ -176,7 +179,7 @@ class _Template:
     def _sweep(self) -> None:
         """End what a dead trial left: living trials keep their own orphans, so a child unknown here is a dead one's."""
         for _ in range(_SWEEPS):
-            orphans = [pid for pid in processes.children(os.getpid()) if pid not in self._running]
+            orphans = set(processes.children(os.getpid())) - self._running.keys() - self._helpers
             if not orphans:
                 return
             for pid in orphans:
@@ -188,6 +191,7 @@ class _Template:
         for pid in list(self._running):
             processes.end_tree(pid)
         self._running.clear()
+        self._helpers = frozenset()
         self._sweep()
 
     def _probe(self) -> str | None:
@@ -245,11 +249,16 @@ def _unsafe() -> str | None:
     return None
 
 
-def _stamps(entries: list[trace.Entry]) -> dict[str, tuple[int, ...]]:
-    return {path: stamp for kind, path in entries if kind in "mf" and (stamp := _stamp(path)) is not None}
+def _stamps(entries: list[trace.Entry], began: int) -> dict[str, tuple[int, ...] | None]:
+    """Return what the files look like; None for a module edited since `began`: which version was loaded is unknown."""
+    stamps: dict[str, tuple[int, ...] | None] = {}
+    for kind, path in entries:
+        if kind in "mf" and (stamp := _stamp(path)) is not None:
+            stamps[path] = None if kind == "m" and stamp[-1] > began else stamp
+    return stamps
 
 
-def _changed(files: Mapping[str, tuple[int, ...]]) -> bool:
+def _changed(files: Mapping[str, tuple[int, ...] | None]) -> bool:
     return any(_stamp(path) != stamp for path, stamp in files.items())
 
 
@@ -277,7 +286,9 @@ def main() -> None:
         first += piece
     template = _Template(channel, json.loads(first))
     try:
+        confine.die_with_parent()  # nobody listens to the channel while the experiment is imported
         template.prepare()
+        confine.outlive_parent()  # from here on the channel tells, and the trials are ended in order
     except BaseException as error:
         redactor = Redactor.of_environment(os.environ)
         text = redactor.text("".join(traceback.format_exception(error)))

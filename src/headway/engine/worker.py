@@ -6,15 +6,18 @@ A trial's end is written into its run log before the process goes: `ended`, `pau
 import json
 import os
 import random
+import signal
 import sys
 import traceback
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, cast
 
-from headway.core import ExperimentError, Redactor
+from headway.core import ExperimentError, Reason, Redactor
 from headway.engine import fingerprint
 from headway.engine.spec import AttemptSpec, Origin
 from headway.experiments import (
+    EXIT_PAUSED,
     BadMetric,
     CommandExperiment,
     CommandFailed,
@@ -28,9 +31,9 @@ from headway.experiments import (
 )
 from headway.store import UNLIMITED, RunLog
 
-__all__ = ["EXIT_FAILED", "EXIT_PAUSED", "find_experiment", "perform", "set_thread_variables"]
+__all__ = ["EXIT_FAILED", "find_experiment", "perform", "set_thread_variables"]
 
-EXIT_FAILED, EXIT_PAUSED = 1, 75
+EXIT_FAILED = 1
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -41,9 +44,10 @@ _THREAD_VARIABLES = (
     "POLARS_MAX_THREADS",
 )
 _MESSAGE_CHARACTERS = 4000
+_SIGXCPU = getattr(signal, "SIGXCPU", 0)
 
 
-def set_thread_variables(environment: dict[str, str], threads: int) -> None:
+def set_thread_variables(environment: MutableMapping[str, str], threads: int) -> None:
     """Set how many threads BLAS, OpenMP and their kin may start. It counts only before the libraries load."""
     for name in _THREAD_VARIABLES:
         environment[name] = str(threads)
@@ -95,9 +99,8 @@ def perform(experiment: Experiment, spec: AttemptSpec, setup: Any) -> int:
         log.mark("ended")
         return 0
     except Paused:
-        log.mark("paused")
         return EXIT_PAUSED
-    except (Exception, KeyboardInterrupt, SystemExit) as error:
+    except BaseException as error:  # whatever a trial raises is its result, and never the end of an engine
         return _failed(log, error)
     finally:
         random.setstate(before)
@@ -117,16 +120,27 @@ def _failed(log: RunLog, error: BaseException) -> int:
         mark = fingerprint.of_exception(error)
         text = "".join(traceback.format_exception(error))
         sys.stderr.write(text)
-    kind = "bad metric" if isinstance(error, BadMetric) else "exited" if isinstance(error, SystemExit) else "exception"
     message = str(error) if isinstance(error, CommandFailed) else f"{type(error).__name__}: {error}"
     log.mark(
         "failed",
-        reason=kind,
+        reason=_reason(error),
         message=redactor.text(message)[:_MESSAGE_CHARACTERS],
         traceback=redactor.text(text)[-4 * _MESSAGE_CHARACTERS :],
         fingerprint=mark,
     )
     return EXIT_FAILED
+
+
+def _reason(error: BaseException) -> Reason:
+    match error:
+        case BadMetric():
+            return Reason.BAD_METRIC
+        case SystemExit():
+            return Reason.EXITED
+        case CommandFailed(code=code) if code < 0:
+            return Reason.CPU_TIME if code == -_SIGXCPU else Reason.SIGNAL
+        case _:
+            return Reason.EXCEPTION
 
 
 def _set_torch_threads(threads: int) -> None:

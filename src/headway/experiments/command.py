@@ -185,6 +185,7 @@ class CommandExperiment(Experiment):
             sys.stdout.buffer.flush()
             for line in splitter.feed(data):
                 take(line)
+        process.stdout.close()
         for line in splitter.finish():
             take(line)
         return list(tail)

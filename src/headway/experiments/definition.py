@@ -4,6 +4,7 @@
 speak through a `Run`, so that the engine knows only one kind.
 """
 
+import contextlib
 import inspect
 import numbers
 import os
@@ -11,9 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
-from headway.core import Direction, ExperimentError, Limits, Needs, Parameter, Scalar, Space, digest
+from headway.core import Direction, ExperimentError, Limits, Needs, Parameter, Scalar, Space, UsageError, digest
 from headway.experiments.run import Run
 from headway.store import find_root
 
@@ -112,7 +114,11 @@ class FunctionExperiment(Experiment):
     def described(self) -> dict[str, Any]:
         """Return the function's file and name, and the metric."""
         if self.source is None:  # a notebook's function has no file whose digest could change: its code counts here
-            return {"function": f"__main__:{self.name}", "code": _code_digest(self.function), "metric": self.metric}
+            return {
+                "function": f"__main__:{self.name}",
+                "code": _code_digest(self.function, self.setup),
+                "metric": self.metric,
+            }
         return {"function": f"{os.path.relpath(self.source, self.root)}:{self.name}", "metric": self.metric}
 
     def prepare(self) -> Any:
@@ -170,25 +176,41 @@ def _ephemeral(file: Path) -> bool:
     return file.parent.name.startswith("ipykernel_")  # where notebooks keep the source of their cells
 
 
-def _code_digest(function: Callable[..., Any]) -> str:
-    """Digest a function's source and that of the functions and classes of its notebook that it names."""
+def _code_digest(*functions: Callable[..., Any] | None) -> str:
+    """Digest the source of functions, and what they name in their notebook: functions, classes, plain values."""
     seen: dict[str, str] = {}
-    waiting: list[Any] = [function]
+    waiting: list[Any] = [function for function in functions if function is not None]
     while waiting:
         item = waiting.pop()
-        code = getattr(item, "__code__", None)
         if item.__qualname__ in seen:
             continue
-        try:
-            seen[item.__qualname__] = inspect.getsource(item)
-        except (OSError, TypeError):
-            seen[item.__qualname__] = "" if code is None else code.co_code.hex()
-        names = () if code is None else code.co_names
-        found = [getattr(item, "__globals__", {}).get(name) for name in names]
-        waiting += [
-            other
-            for other in found
-            if inspect.isfunction(other) or inspect.isclass(other)
-            if other.__module__ == item.__module__
-        ]
+        seen[item.__qualname__] = _source_of(item)
+        if inspect.isclass(item):
+            waiting += [value for value in vars(item).values() if inspect.isfunction(value)]
+            continue
+        scope: Mapping[str, Any] = getattr(item, "__globals__", {})
+        for name in _names_in(item.__code__) & scope.keys():
+            other = scope[name]
+            if (inspect.isfunction(other) or inspect.isclass(other)) and other.__module__ == item.__module__:
+                waiting.append(other)
+            else:
+                with contextlib.suppress(UsageError):  # what has no JSON form is none of the plain values
+                    seen[f"{name} ="] = digest(scope[name])
     return digest(seen)
+
+
+def _source_of(item: Any) -> str:
+    try:
+        return inspect.getsource(item)
+    except (OSError, TypeError):
+        return "" if inspect.isclass(item) else _code_text(item.__code__)
+
+
+def _code_text(code: CodeType) -> str:
+    constants = [_code_text(item) if isinstance(item, CodeType) else repr(item) for item in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
+
+
+def _names_in(code: CodeType) -> set[str]:
+    inner = (_names_in(item) for item in code.co_consts if isinstance(item, CodeType))
+    return set(code.co_names).union(*inner)

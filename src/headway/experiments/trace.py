@@ -53,6 +53,7 @@ def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False) -> None:
     paths = sysconfig.get_paths()
     standard = (paths["stdlib"], paths["platstdlib"], "/proc", "/dev", "/sys", "/etc", "/usr/share/zoneinfo")
     _ignored = tuple(os.path.abspath(folder).rstrip(os.sep) + os.sep for folder in (*standard, *ignore))
+    _seen.discard(b"h")
     if not keep:
         _seen.clear()
         _written.clear()

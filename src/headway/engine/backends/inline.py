@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from headway.core import Clock, SystemClock
+from headway.core import Clock, ExperimentError, SystemClock
 from headway.engine import processes
 from headway.engine.backends.base import Backend, BackendSetup, Process, link_trace
 from headway.engine.outcome import Exit
@@ -36,20 +36,29 @@ class InlineBackend(Backend):
     async def open(self, note: Callable[[str], None]) -> None:
         """Run `setup()`."""
         self._setup.folder.mkdir(parents=True, exist_ok=True)
+        if self._setup.experiment.opaque:
+            return
         trace.start(str(self._trace), self._setup.ignore)
-        if not self._setup.experiment.opaque:
+        try:
             self._shared = self._setup.experiment.prepare()
+        except Exception as error:
+            raise ExperimentError(f"The experiment cannot be loaded: {type(error).__name__}: {error}") from error
+        finally:
+            trace.stop()  # what the engine itself does is none of the trials'
 
     async def start(self, spec: AttemptSpec) -> Process:
         """Run the attempt to its end."""
-        link_trace(self._trace, spec)
-        trace.start(str(Path(spec.folder) / "trace"), spec.ignore)
+        os.environ["HEADWAY_TRACE_IGNORE"] = os.pathsep.join(spec.ignore)
+        if not self._setup.experiment.opaque:
+            link_trace(self._trace, spec)
+            trace.start(str(Path(spec.folder) / "trace"), spec.ignore)
         before, cpu = os.getcwd(), time.process_time()
         try:
             os.chdir(self._setup.origin.folder)
             code = perform(self._setup.experiment, spec, self._shared)
         finally:
             os.chdir(before)
+            trace.stop()
         self._exits[spec.attempt] = Exit(code=code, cpu_seconds=time.process_time() - cpu)
         started = processes.start_time(os.getpid()) or 0.0
         return Process(attempt=spec.attempt, pid=os.getpid(), started=started, output=None)

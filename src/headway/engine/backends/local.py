@@ -19,6 +19,8 @@ from headway.engine.worker import set_thread_variables
 
 __all__ = ["LocalBackend"]
 
+_QUIT_SECONDS = 10.0
+
 
 class LocalBackend(Backend):
     """Keep one template and fork a worker from it for each attempt; start it anew when the project's files changed."""
@@ -49,9 +51,11 @@ class LocalBackend(Backend):
                     link_trace(template.trace, spec)
                 return process
             if self._template is template:
-                self._note("The project's files changed: importing them anew for the next trials.")
+                why = "The template is gone" if template.gone else "The project's files changed"
+                self._note(f"{why}: importing anew for the next trials.")
                 self._old.append(template)
                 self._template = await self._new_template()
+                await self._retire()
         raise HeadwayError("The project's files change faster than they can be imported. Run again when they rest.")
 
     async def wait(self, process: Process) -> Exit:
@@ -60,6 +64,7 @@ class LocalBackend(Backend):
             if template is not None and process.attempt in template.exits:
                 exit_ = await template.exits[process.attempt]
                 del template.exits[process.attempt]
+                await self._retire()
                 return exit_
         return Exit(lost=True)
 
@@ -77,11 +82,22 @@ class LocalBackend(Backend):
         self._old.clear()
         self._template = None
 
+    async def _retire(self) -> None:
+        """Close old templates whose trials have all ended: each may hold a data set in memory."""
+        for template in [item for item in self._old if not item.exits]:
+            self._old.remove(template)
+            await template.close()
+
     async def _new_template(self) -> "_TemplateLink":
         self._generation += 1
         link = _TemplateLink(self._setup, self._mode, self._generation)
-        ready = await link.open()
+        try:
+            ready = await link.open()
+        except BaseException:  # the session ends while it imports
+            await link.close(wait_seconds=0)
+            raise
         if "broken" in ready:
+            await link.close()
             raise ExperimentError(
                 f"The experiment cannot be loaded: {ready['broken']}\n{ready.get('traceback', '')}".rstrip()
             )
@@ -95,6 +111,7 @@ class _TemplateLink:
         self.trace = setup.folder / f"template-{generation}.trace"
         self.trace.unlink(missing_ok=True)
         self.exits: dict[int, asyncio.Future[Exit]] = {}
+        self.gone = False
         self._setup = setup
         self._mode = mode
         self._log = setup.folder / f"template-{generation}.log"
@@ -158,15 +175,15 @@ class _TemplateLink:
             self._channel.sendall(json.dumps(message).encode() + b"\n")
         self._channel.setblocking(False)
 
-    async def close(self) -> None:
+    async def close(self, wait_seconds: float = _QUIT_SECONDS) -> None:
         self.say({"quit": True})
-        loop = asyncio.get_running_loop()
-        assert self._process is not None
+        process = self._process
+        assert process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
-            await loop.run_in_executor(None, lambda: self._process and self._process.wait(10))
-        if self._process.poll() is None:
-            processes.end_tree(self._process.pid)
-            self._process.wait()
+            await asyncio.get_running_loop().run_in_executor(None, process.wait, wait_seconds)
+        if process.poll() is None:
+            processes.end_tree(process.pid)
+            process.wait()
         self._over()
 
     def _hear(self) -> None:
@@ -201,6 +218,7 @@ class _TemplateLink:
 
     def _over(self) -> None:
         """Settle all that waits: the template is gone."""
+        self.gone = True
         with contextlib.suppress(ValueError, OSError):
             asyncio.get_running_loop().remove_reader(self._channel)
         self._channel.close()

@@ -62,7 +62,8 @@ class SpawnBackend(Backend):
         child = self._processes[process.attempt]
         while child.poll() is None:
             await asyncio.sleep(_POLL_SECONDS)
-        del self._processes[process.attempt]
+        self._processes.pop(process.attempt, None)
+        processes.end_group(child.pid)  # what it left behind in its group
         code = child.returncode
         return Exit(code=code if code >= 0 else None, signal=-code if code < 0 else None)
 

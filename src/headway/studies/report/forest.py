@@ -3,12 +3,11 @@
 import statistics
 from collections.abc import Sequence
 
-from headway.store import VerdictRecord
-from headway.studies.report.markup import EMPTY, Html, join, tag
+from headway.studies.report.markup import EMPTY, Html, tag
 from headway.studies.report.scale import Scale, spread
 from headway.studies.report.states import SHAPES, mark
 from headway.studies.report.view import Finding, View
-from headway.studies.report.words import p_value, plural, real
+from headway.studies.report.words import p_value, plural, real, typographic
 from headway.validate import format_estimate
 
 __all__ = ["verdicts_section"]
@@ -38,17 +37,14 @@ def _sentences(view: View) -> list[Html]:
     """List every verdict in words; candidates that change nothing are gathered in one line."""
     same = [item for item in view.summary.verdicts if item.decision == "identical" and real(item.data, "pairs") is None]
     told = [item for item in view.summary.verdicts if item not in same]
-    lines = [
-        tag("li", mark(item.decision), " ", tag("b", view.name(item.candidate)), ": ", item.sentence) for item in told
-    ]
+    lines = [_sentence(item.decision, view.name(item.candidate), item.sentence) for item in told]
     if same:
-        lines.append(tag("li", _gathered(view, same)))
+        lines.append(_sentence("identical", ", ".join(view.name(item.candidate) for item in same), same[0].sentence))
     return [tag("ul", *lines, class_="sentences")]
 
 
-def _gathered(view: View, same: Sequence[VerdictRecord]) -> Html:
-    names = ", ".join(view.name(item.candidate) for item in same)
-    return join([mark("identical"), " ", tag("b", names), f": {same[0].sentence}"])
+def _sentence(decision: str, names: str, words: str) -> Html:
+    return tag("li", mark(decision), tag("span", tag("b", names), f": {words}"))
 
 
 def _forest(view: View) -> Html:
@@ -109,7 +105,12 @@ def _row(view: View, item: Finding, scale: Scale, y: float) -> Html:
         *_interval(item, scale, y, kind),
         *dots,
         tag(
-            "text", format_estimate(item.effect, item.half_width), x=_WIDTH, y=y - 2, text_anchor="end", class_="strong"
+            "text",
+            typographic(format_estimate(item.effect, item.half_width)),
+            x=_WIDTH,
+            y=y - 2,
+            text_anchor="end",
+            class_="strong",
         ),
         tag("text", _evidence(item), x=_WIDTH, y=y + 16, text_anchor="end"),
         class_="finding",

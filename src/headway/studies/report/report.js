@@ -19,6 +19,7 @@
     if (lit !== null) change(lit, false);
     lit = number;
     if (lit !== null) change(lit, true);
+    for (const lines of all(".lines")) lines.classList.toggle("lit", lit !== null && lines.querySelector(".hot") !== null);
   };
   for (const [number, row] of rows) {
     row.addEventListener("pointerenter", () => light(number));

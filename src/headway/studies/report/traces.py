@@ -15,7 +15,8 @@ _POINTS_A_CURVE = 200
 _FEWEST_POINTS = 40
 _POINTS_A_PAGE = 200_000  # about 2 MB of HTML
 _METRICS = 8
-_CLIPPED_SHARE = 0.05  # the first steps of a training run: a loss of 10 that ends at 3
+_EARLY_SHARE = 0.1  # of the steps: a loss that starts at 10 and ends at 3 spends these on its way down
+_CLIPPED_SHARE = 0.05
 _WORTH_CLIPPING = 1.6  # of the length that is left
 
 
@@ -78,17 +79,18 @@ def thin(curve: Curve, limit: int) -> tuple[list[int], list[float]]:
 def reach(traces: Sequence[Trace], direction: Direction | None, kept: Sequence[Trace]) -> Reach | None:
     """Choose a y range that early spikes do not rule; None where no point is finite.
 
-    The worse 5 % of all points (2 % on both sides where no side is worse) may be cut off, if that is worth it; the
-    last values of the curves in `kept` never are.
+    What is cut off, if that is worth it: the first tenth of the steps where it leaves the range of the rest, and the
+    worse 5 % of the rest (half of it on either side where no side is worse). The last values of `kept` never are.
     """
     ordered = sorted(value for trace in traces for value in trace.values if math.isfinite(value))
     if not ordered:
         return None
+    settled = _settled(traces) or ordered
     bottom = {"maximize": _CLIPPED_SHARE, "minimize": 0.0, None: _CLIPPED_SHARE / 2}[direction]
     top = {"maximize": 0.0, "minimize": _CLIPPED_SHARE, None: _CLIPPED_SHARE / 2}[direction]
     ends = [end for trace in kept if (end := last_finite(trace)) is not None]
-    low = min([quantile(ordered, bottom), *ends])
-    high = max([quantile(ordered, 1 - top), *ends])
+    low = min([quantile(settled, bottom), *ends])
+    high = max([quantile(settled, 1 - top), *ends])
     if low == high or ordered[-1] / 2 - ordered[0] / 2 <= _WORTH_CLIPPING * (high / 2 - low / 2):
         low, high = ordered[0], ordered[-1]
     return Reach(
@@ -104,6 +106,13 @@ def reach(traces: Sequence[Trace], direction: Direction | None, kept: Sequence[T
 def last_finite(trace: Trace) -> float | None:
     """Return the last finite value of a curve."""
     return next((value for value in reversed(trace.values) if math.isfinite(value)), None)
+
+
+def _settled(traces: Sequence[Trace]) -> list[float]:
+    steps = [step for trace in traces for step in trace.steps]
+    start = min(steps) + _EARLY_SHARE * (max(steps) - min(steps))
+    pairs = (pair for trace in traces for pair in zip(trace.steps, trace.values, strict=True))
+    return sorted(value for step, value in pairs if step >= start and math.isfinite(value))
 
 
 def _extremes(values: Sequence[float], start: int, end: int) -> list[int]:

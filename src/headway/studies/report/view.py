@@ -62,7 +62,7 @@ class View:
         return f"candidate {candidate[:8]}" if row is None else row_name(row)
 
     def series(self, number: int) -> str:
-        """Return the class that colours a candidate: `base`, `s0` to `s5` (and `again` from the seventh on), or `rest`."""
+        """Return the class that colours a candidate: `base`, `s0` to `s5` (the seventh is `s0 again`), or `rest`."""
         return self._series.get(number, "rest")
 
     def changes(self, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class View:
         ):
             noise = [sd for sd in [statistics.stdev(values)] if sd > 0]
         if noise:
-            return decimals_for(min(noise))
+            return decimals_for(statistics.median(noise))
         ordered = sorted(row.value for row in self.summary.candidates if row.value is not None)
         wide = quantile(ordered, 0.9) - quantile(ordered, 0.1) if ordered else 0.0
         return decimals_for(wide / 100) if 0 < wide < math.inf else None

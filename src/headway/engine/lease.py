@@ -1,0 +1,29 @@
+"""One engine a study: a lease in the store, known by pid and start time. A dead engine's lease is taken over."""
+
+import os
+
+from headway.core import StudyBusy
+from headway.engine import processes
+from headway.store import Store
+
+__all__ = ["release", "take"]
+
+
+def take(store: Store, name: str) -> None:
+    """Take the study for this process, or raise `StudyBusy` and say who has it."""
+    study = store.studies.get(name)
+    previous = None
+    if study.lease_pid is not None and study.lease_started is not None:
+        if processes.alive(study.lease_pid, study.lease_started):
+            raise StudyBusy(
+                f"The study {name!r} is running already, in process {study.lease_pid}. Watch it with: "
+                f"headway status {name}; end it with: headway stop {name}"
+            )
+        previous = (study.lease_pid, study.lease_started)
+    if not store.studies.take_lease(study.id, os.getpid(), processes.start_time(os.getpid()) or 0.0, previous):
+        raise StudyBusy(f"Another engine took the study {name!r} this moment. See: headway status {name}")
+
+
+def release(store: Store, study: int, state: str) -> None:
+    """Give the study back."""
+    store.studies.release_lease(study, os.getpid(), state)

@@ -1,0 +1,66 @@
+"""Decisions at rungs: what the scheduler says of a trial that waits, written down so that a later session knows it."""
+
+import math
+from collections.abc import Callable, Container
+
+from headway.core import Reason
+from headway.engine.attempt import Attempt
+from headway.engine.schedulers import Scheduler
+from headway.store import Store, StudyRecord
+
+__all__ = ["Rungs"]
+
+
+class Rungs:
+    """Answer trials that wait at a rung."""
+
+    def __init__(self, store: Store, study: StudyRecord, scheduler: Scheduler, note: Callable[[str], None]) -> None:
+        self._store = store
+        self._study = study
+        self._scheduler = scheduler
+        self._note = note
+        self._warned = False
+
+    @property
+    def fractions(self) -> tuple[float, ...]:
+        """Return the rungs as fractions of a full run."""
+        return self._scheduler.rungs
+
+    def recall(self, placed: Container[int]) -> None:
+        """Tell the scheduler what was decided in earlier sessions, of the trials that are still the study's own."""
+        for event in self._store.events.of_study(self._study.id, kinds=("rung",)):
+            if event.trial is not None and event.trial in placed:
+                self._scheduler.recall(event.trial, event.data["rung"], event.data["value"])
+
+    def answer(self, trial: int, attempt: Attempt) -> None:
+        """Let a waiting trial go on, or stop it."""
+        step = attempt.follower.waiting_at
+        if not step or step in attempt.decided:
+            return
+        attempt.decided.add(step)
+        progress = attempt.follower.progress
+        rung = self._index(progress.horizon or 0, step)
+        value = progress.value_at(self._study.metric, step)
+        go_on = self._scheduler.decide(trial, rung, value)
+        shown = value if value is not None and math.isfinite(value) else None
+        self._store.events.add(
+            "rung", study=self._study.id, trial=trial, rung=rung, step=step, go_on=go_on, value=shown
+        )
+        if value is None:
+            self._warn(trial, step)
+        if go_on:
+            attempt.follower.grant(step + 1)
+        else:
+            attempt.stop(Reason.SCHEDULER)
+
+    def _index(self, horizon: int, step: int) -> int:
+        return sum(max(1, math.ceil(horizon * rung)) < step for rung in self._scheduler.rungs)
+
+    def _warn(self, trial: int, step: int) -> None:
+        if not self._warned:
+            self._warned = True
+            metric = self._study.metric
+            self._note(
+                f"Trial {trial} logged no {metric} by step {step}, so nothing can be decided early: log it in the "
+                f"loop, run.log({metric}=...)."
+            )
