@@ -16,13 +16,13 @@ __all__ = ["FileUse", "Manifest"]
 class FileUse:
     """Name one file that a trial used.
 
-    `path` is relative to the project's root where the file lies below it, else absolute. `stored` tells whether the
+    A `folder` is one that was declared as input: its digest is that of the names in it. `path` is relative to the project's root where the file lies below it, else absolute. `stored` tells whether the
     artifact store holds its bytes; `redacted` that the stored bytes are not the original ones.
     """
 
     path: str
     digest: str
-    kind: Literal["module", "file", "input"]
+    kind: Literal["module", "file", "input", "folder"]
     size_bytes: int
     stored: bool = False
     redacted: bool = False
@@ -33,7 +33,7 @@ class Manifest:
     """List all that a trial's result depends on.
 
     `packages` maps the imported distributions to their versions, `sites` are the folders they were found in.
-    `not_reusable` says in words why its result must not be reused.
+    `not_reusable` says in words why its result must not be reused, `unseen` what it may have read without being seen.
     """
 
     files: tuple[FileUse, ...] = ()
@@ -44,6 +44,7 @@ class Manifest:
     device: str = "cpu"
     threads: int = 1
     not_reusable: str | None = None
+    unseen: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as JSON."""

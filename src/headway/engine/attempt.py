@@ -21,7 +21,7 @@ __all__ = ["Attempt"]
 _USAGE_EVERY_SECONDS = 0.5
 _GRACE_SECONDS = 60.0  # after a stop: the code behind the loop reports
 _PAUSE_SECONDS = 20.0  # after a pause: the next checkpoint
-_PAUSE_SECONDS_WITHOUT_STEPS = 2.0  # it cannot pause, but may be about to end
+_SECONDS_WITHOUT_STEPS = 2.0  # it does not hear the engine, but may be about to end
 
 
 class Attempt:
@@ -56,7 +56,7 @@ class Attempt:
         self._limits = limits
         self._began = time.monotonic()
         self._sign = self._began
-        self._seen_output = 0
+        self._seen = (0, 0)  # bytes logged, bytes printed
         self._usage_due = self._began + _USAGE_EVERY_SECONDS
         self._deadline: float | None = None
         if sink is not None:
@@ -67,12 +67,16 @@ class Attempt:
         """Return how long the attempt has run."""
         return time.monotonic() - self._began
 
+    @property
+    def _steps(self) -> bool:
+        return self.follower.progress.horizon is not None
+
     def poll(self) -> Sequence[Point]:
         """Take in what is new and end the attempt where it passes a limit."""
         points = self.follower.poll()
-        seen = self.sink.seen_bytes if self.sink is not None else 0
-        if points or seen != self._seen_output:
-            self._sign, self._seen_output = time.monotonic(), seen
+        seen = self.follower.bytes, self.sink.seen_bytes if self.sink is not None else 0
+        if seen != self._seen:
+            self._sign, self._seen = time.monotonic(), seen
         if self.cause is None and (reason := self._over_limit()) is not None:
             self.end(reason)
         if self._deadline is not None and time.monotonic() > self._deadline:
@@ -88,14 +92,13 @@ class Attempt:
         """Let the attempt leave its loop and report, then end it."""
         self.cause = cause
         self.follower.signal(Signal.STOP)
-        self._deadline = time.monotonic() + _GRACE_SECONDS
+        self._deadline = time.monotonic() + (_GRACE_SECONDS if self._steps else _SECONDS_WITHOUT_STEPS)
 
     def pause(self) -> None:
         """Let the attempt reach its next checkpoint, then end it."""
         self.pausing = True
         self.follower.signal(Signal.PAUSE)
-        stepping = self.follower.progress.horizon is not None
-        self._deadline = time.monotonic() + (_PAUSE_SECONDS if stepping else _PAUSE_SECONDS_WITHOUT_STEPS)
+        self._deadline = time.monotonic() + (_PAUSE_SECONDS if self._steps else _SECONDS_WITHOUT_STEPS)
 
     def end_now(self) -> None:
         """End the attempt at once; it goes on from its last checkpoint when the study is resumed."""

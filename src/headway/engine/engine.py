@@ -256,7 +256,7 @@ class Engine:
         for _, size, path in sorted(files):
             if total <= self._settings.checkpoint_bytes:
                 return
-            if int(path.parent.name) not in self._running:
+            if self._store.trials.get(int(path.parent.name)).state != TrialState.RUNNING:  # here or in another engine
                 path.unlink(missing_ok=True)
                 total -= size
 

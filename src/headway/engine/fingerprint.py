@@ -8,7 +8,7 @@ from headway.core import digest
 
 __all__ = ["of_exception", "of_text"]
 
-_VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|'[^']*'|\"[^\"]*\"")
+_VARYING = re.compile(r"0x[0-9a-fA-F]+|[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|'[^']*'|\"[^\"]*\"")
 _BACKSLASH = "\\"
 _FRAME = re.compile(r'^\s*File "([^"]+)", line \d+, in (\S+)')
 

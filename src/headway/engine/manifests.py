@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from headway.core import FileUse, Manifest, Redactor
+from headway.core import FileUse, Manifest, Redactor, digest
 from headway.engine.sources import digest_module
 from headway.experiments import trace
 from headway.store import Store, digest_file
@@ -78,7 +78,7 @@ class Library:
 
     def manifest(self, use: Use, *, inputs: Sequence[str], began: float, threads: int, device: str) -> Manifest:
         """Make the manifest of an attempt that began at `began` (seconds since 1970), and store its files."""
-        problems = self._problems(use, inputs)
+        problems: list[str] = []
         uses: list[FileUse] = []
         for path in sorted(use.modules):
             uses += self._file(path, "module", began, problems)
@@ -86,7 +86,7 @@ class Library:
             uses += self._file(path, "file", began, problems)
         for path in _input_files(inputs):
             if path not in use.files:
-                uses += self._file(path, "input", began, problems)
+                uses += self._file(path, "folder" if path.is_dir() else "input", began, problems)
         return Manifest(
             files=tuple(uses),
             packages=self._packages(use),
@@ -96,6 +96,7 @@ class Library:
             device=device,
             threads=threads,
             not_reusable="; ".join(problems) or None,
+            unseen=_unseen(use, inputs),
         )
 
     def changed(self, manifest: Manifest, *, threads: int, device: str) -> str | None:
@@ -107,9 +108,8 @@ class Library:
         for name, now, then in zip(("Python", "platform", "device", "threads"), here, there, strict=True):
             if now != then:
                 return f"{name} is {now} and was {then}"
-        for use in manifest.files:
-            if self._digest(self._root / use.path, use.kind) != use.digest:
-                return f"{use.path} changed"
+        if (change := self.changed_file(manifest)) is not None:
+            return change
         installed: dict[str, str] = {}
         for site in manifest.sites:
             installed |= self._installed(site)
@@ -118,16 +118,12 @@ class Library:
                 return f"the package {name} is {installed.get(name, 'gone')} and was {version}"
         return None
 
-    def _problems(self, use: Use, inputs: Sequence[str]) -> list[str]:
-        if inputs:
-            return []
-        if not use.traced:
-            return ["its command runs no Python that could be watched, and declares no inputs"]
-        native = sorted(name for _, name in use.packages if name in NATIVE_READERS)
-        unseen = [*native, *sorted(use.opaque)]
-        if unseen:
-            return [f"it uses {', '.join(unseen)}, which read files unseen; declare them with run.input(path)"]
-        return []
+    def changed_file(self, manifest: Manifest) -> str | None:
+        """Say which file has other bytes today, or return None."""
+        for use in manifest.files:
+            if self._digest(self._root / use.path, use.kind) != use.digest:
+                return f"{use.path} changed"
+        return None
 
     def _file(self, path: Path, kind: str, began: float, problems: list[str]) -> list[FileUse]:
         found = self._digest(path, kind)
@@ -135,10 +131,10 @@ class Library:
             problems.append(f"{path.name} was gone when the trial ended")
             return []
         status = path.stat()
-        if status.st_mtime > began:
+        if kind != "folder" and status.st_mtime > began:
             problems.append(f"{self._shown(path)} changed while the trial ran")
         stored, redacted = False, False
-        if self._inside(path) and status.st_size <= _LARGEST_SNAPSHOT:
+        if kind != "folder" and self._inside(path) and status.st_size <= _LARGEST_SNAPSHOT:
             stored, redacted = True, self._keep(path, found)
         return [
             FileUse(
@@ -164,6 +160,8 @@ class Library:
     def _digest(self, path: Path, kind: str) -> str | None:
         if kind == "module":
             return self._store.digests.of(path, digest_module, "module:")
+        if kind == "folder":  # not from memory: a folder's times do not tell of what lies deeper
+            return digest(sorted(str(item.relative_to(path)) for item in path.rglob("*"))) if path.is_dir() else None
         return self._store.digests.of(path, digest_file)
 
     def _inside(self, path: Path) -> bool:
@@ -185,9 +183,9 @@ class Library:
         if site not in self._owners:
             owners: dict[str, tuple[str, str]] = {}
             for distribution in metadata.distributions(path=[site]):
-                owner = (_normal(distribution.name), distribution.version)
-                for file in distribution.files or []:
-                    owners[file.parts[0].split(".", 1)[0]] = owner
+                if (name := _name(distribution)) is not None:
+                    for file in distribution.files or []:
+                        owners[file.parts[0].split(".", 1)[0]] = (name, distribution.version)
             self._owners[site] = owners
         return self._owners[site]
 
@@ -195,7 +193,31 @@ class Library:
         if site not in self._versions:
             found = (item.name.removesuffix(".dist-info").rpartition("-") for item in Path(site).glob("*.dist-info"))
             self._versions[site] = {_normal(name): version for name, _, version in found}
+            if any(Path(site).glob("*.egg-info")):  # as in Debian's packages; their names do not always tell
+                self._versions[site] |= {
+                    name: distribution.version
+                    for distribution in metadata.distributions(path=[site])
+                    if (name := _name(distribution)) is not None
+                }
         return self._versions[site]
+
+
+def _unseen(use: Use, inputs: Sequence[str]) -> str | None:
+    """Say what may have been read unseen, unless the trial declared its inputs."""
+    if inputs:
+        return None
+    if not use.traced:
+        return "its command runs no Python that could be watched, and declares no inputs"
+    native = sorted(name for _, name in use.packages if name in NATIVE_READERS)
+    unseen = [*native, *sorted(use.opaque)]
+    if not unseen:
+        return None
+    return f"it uses {', '.join(unseen)}, which read files unseen; declare them: run.input(path), or a command's inputs"
+
+
+def _name(distribution: metadata.Distribution) -> str | None:
+    name = distribution.metadata["Name"]  # missing in what an interrupted pip leaves behind
+    return None if not name else _normal(name)
 
 
 def _normal(name: str) -> str:
@@ -203,8 +225,11 @@ def _normal(name: str) -> str:
 
 
 def _input_files(inputs: Sequence[str]) -> list[Path]:
+    """Return the declared files, and for a declared folder itself and all files in it."""
     files: list[Path] = []
     for item in inputs:
         path = Path(item)
-        files += sorted(sub for sub in path.rglob("*") if sub.is_file()) if path.is_dir() else [path]
+        files.append(path)
+        if path.is_dir():
+            files += sorted(sub for sub in path.rglob("*") if sub.is_file())
     return files

@@ -1,6 +1,7 @@
 """What a trial prints: read from a pipe, freed of secrets, kept up to a limit."""
 
 import os
+import re
 from pathlib import Path
 
 from headway.core import Redactor
@@ -9,10 +10,11 @@ __all__ = ["OutputSink"]
 
 _PIECE = 256 * 1024
 _LONGEST_LINE = 64 * 1024
+_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY(?!.*-----BEGIN [A-Z ]*PRIVATE KEY)", re.DOTALL)  # the last one
 
 
 class OutputSink:
-    """Move what comes out of a pipe into `output.log`. Redaction works on whole lines."""
+    """Move what comes out of a pipe into `output.log`. Redaction works on whole lines, and on whole private keys."""
 
     def __init__(self, descriptor: int, path: Path, redactor: Redactor, limit_bytes: int) -> None:
         os.set_blocking(descriptor, False)
@@ -45,11 +47,10 @@ class OutputSink:
             return False
         self.seen_bytes += len(data)
         if not self.too_much:
-            whole, cut, rest = (self._rest + data).rpartition(b"\n")
-            self._write(whole + cut)
-            self._rest = rest
-            if len(rest) > _LONGEST_LINE:
-                self._write(rest)
+            whole, self._rest = _cut(self._rest + data)
+            self._write(whole)
+            if len(self._rest) > _LONGEST_LINE:
+                self._write(self._rest)
                 self._rest = b""
         return True
 
@@ -72,3 +73,12 @@ class OutputSink:
         if data:
             self._file.write(self._redactor.text(data.decode(errors="replace")))
             self._file.flush()
+
+
+def _cut(data: bytes) -> tuple[bytes, bytes]:
+    """Cut after the last whole line, or before a private key that has not ended yet."""
+    end = data.rfind(b"\n") + 1
+    key = _KEY.search(data)
+    if key is not None and b"-----END" not in data[key.start() :]:
+        end = min(end, key.start())
+    return data[:end], data[end:]

@@ -1,10 +1,12 @@
 """Follow an attempt through its run logs: its points, and what it says about itself."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from headway.core import Reason, StoreError
 from headway.store import Mark, Point, RunLogReader, Signal
 
 __all__ = ["Follower", "Progress"]
@@ -24,6 +26,7 @@ class Progress:
     paused: bool = False
     left: bool = False
     checkpoint: int | None = None
+    restored: int | None = None
     inputs: list[str] = field(default_factory=list[str])
     artifacts: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -46,6 +49,8 @@ class Progress:
                 self.step = data["done"]
             case "checkpoint":
                 self.checkpoint = data["step"]
+            case "restored":
+                self.restored = data["step"]
             case "input":
                 self.inputs.append(data["path"])
             case "artifact":
@@ -68,6 +73,12 @@ class Progress:
                 return values[name]
         return None
 
+    def go_on_from(self, metrics: Mapping[str, float], value: float | None, metric: str) -> None:
+        """Take over what earlier attempts said, where this one went on from their checkpoint and said nothing newer."""
+        if self.restored is not None:
+            before = dict(metrics) if value is None else {**metrics, metric: value}
+            self.last = {**before, **self.last}
+
     def value_at(self, metric: str, step: int) -> float | None:
         """Return the last value of a metric that was logged within the first `step` steps."""
         values = [point.value for point in self.points if point.metric == metric and point.step <= step]
@@ -88,6 +99,7 @@ class Follower:
         self._folder = folder
         self._many = many  # a command's script, or its ranks, may write logs beside the worker's
         self._readers: dict[str, RunLogReader] = {}
+        self._damaged: set[str] = set()
         self._granted: int | None = None
         self._signal = Signal.NONE
 
@@ -96,12 +108,17 @@ class Follower:
         if self._many or not self._readers:
             self._find()
         new: list[Point] = []
-        for reader in self._readers.values():
-            for item in reader.read():
+        for name, reader in list(self._readers.items()):
+            for item in self._read(name, reader):
                 self.progress.take(item)
                 if isinstance(item, Point):
                     new.append(item)
         return new
+
+    @property
+    def bytes(self) -> int:
+        """Return how much was written so far: as long as it grows, the trial makes progress."""
+        return sum(reader.length for reader in self._readers.values())
 
     @property
     def waiting_at(self) -> int:
@@ -126,10 +143,29 @@ class Follower:
             reader.close()
         self._readers.clear()
 
+    def _read(self, name: str, reader: RunLogReader) -> Sequence[Point | Mark]:
+        try:
+            return reader.read()
+        except StoreError as error:  # the trial's own memory: nothing in it may end the engine
+            reader.close()
+            del self._readers[name]
+            self._damaged.add(name)
+            self.progress.failure = {
+                "reason": Reason.EXCEPTION,
+                "message": str(error),
+                "traceback": "",
+                "fingerprint": "damaged log",
+            }
+            return []
+
     def _find(self) -> None:
         for path in sorted(self._folder.glob("*.runlog")):
-            if path.name not in self._readers and path.stat().st_size > 0:
-                reader = self._readers[path.name] = RunLogReader(path)
+            if path.name not in self._readers and path.name not in self._damaged:
+                reader = RunLogReader(path)
+                if not reader.begun:
+                    reader.close()
+                    continue
+                self._readers[path.name] = reader
                 if self._granted is not None:
                     reader.grant(self._granted)
                 if self._signal:

@@ -1,6 +1,8 @@
 """Write what attempts came to, one transaction each: those that end now, and those that a dead engine left."""
 
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from headway.engine.progress import Follower, Progress
 from headway.store import AttemptRecord, Store, StudyRecord, TrialRecord
 
 __all__ = ["Recorder"]
+
+_END_SECONDS = 10.0
 
 
 class Recorder:
@@ -40,6 +44,7 @@ class Recorder:
         wall_seconds: float,
     ) -> TrialRecord:
         """Write an ended attempt; return its trial as it stands now."""
+        progress.go_on_from(trial.metrics, trial.value, self._study.metric)
         outcome = judge(progress, ended, cause, self._study.metric, self._limits)
         outcome = self._second_chance(trial, outcome)
         manifest = self._manifest(trial, folder, progress, began)
@@ -63,8 +68,8 @@ class Recorder:
                 fingerprint=outcome.fingerprint,
                 value=outcome.value,
                 metrics=progress.finite_metrics,
-                step=progress.step,
-                horizon=progress.horizon,
+                step=progress.step if progress.step is not None else trial.step,
+                horizon=progress.horizon if progress.horizon is not None else trial.horizon,
                 manifest=self._store.trials.add_manifest(manifest),
             )
             if progress.failure is not None:
@@ -86,8 +91,8 @@ class Recorder:
 
     def _recover(self, attempt: AttemptRecord) -> None:
         pid, started = attempt.pid, attempt.pid_started
-        if pid is not None and started is not None and processes.alive(pid, started):
-            processes.end_tree(pid)
+        if pid is not None and started is not None and pid != os.getpid():  # inline, its process is the engine's own
+            _end(pid, started)
         folder = self._store.folder / attempt.directory
         follower = Follower(folder, many=True)
         follower.poll()
@@ -122,7 +127,8 @@ class Recorder:
         new = self._library.manifest(
             use, inputs=progress.inputs, began=began, threads=self._threads, device=self._device
         )
-        if trial.manifest is None or trial.step is None:
+        began_anew = progress.restored is None and progress.step is not None
+        if trial.manifest is None or began_anew:
             return new
         return _joined(self._store.trials.manifest(trial.manifest), new)
 
@@ -136,6 +142,14 @@ class Recorder:
             shutil.rmtree(self._store.checkpoint_folder(trial), ignore_errors=True)
 
 
+def _end(pid: int, started: float) -> None:
+    """End a process and wait until it is gone, so that it cannot write while its log is read."""
+    deadline = time.monotonic() + _END_SECONDS
+    while processes.alive(pid, started) and time.monotonic() < deadline:
+        processes.end_tree(pid)
+        time.sleep(0.005)
+
+
 def _joined(old: Manifest, new: Manifest) -> Manifest:
     """Return what a trial in several attempts used: the files of all of them."""
     from dataclasses import replace
@@ -147,6 +161,7 @@ def _joined(old: Manifest, new: Manifest) -> Manifest:
         packages={**old.packages, **new.packages},
         sites=tuple(sorted({*old.sites, *new.sites})),
         not_reusable=old.not_reusable or new.not_reusable,
+        unseen=old.unseen or new.unseen,
     )
 
 

@@ -42,7 +42,8 @@ class Reuse:
     def finished(self, candidate: str, seed: int, placed: Mapping[int, Any]) -> TrialRecord | None:
         """Return the newest trial that ended and still counts. `placed` are the trials that are this study's own."""
         for trial in self._store.trials.same(candidate, seed):
-            if trial.state.ended and self._counts(trial, own=trial.id in placed) and self.changed(trial) is None:
+            own = trial.id in placed
+            if trial.state.ended and self._counts(trial, own=own) and self.changed(trial, own=own) is None:
                 return trial
         return None
 
@@ -55,13 +56,21 @@ class Reuse:
 
     def changed_files(self, trial: TrialRecord) -> str | None:
         """Say which of the files that the trial used has changed since it loaded them, or return None."""
-        change = self.changed(trial)
-        return change if change is not None and _is_file_change(change) else None
+        if trial.manifest is None:
+            return None
+        manifest = self._store.trials.manifest(trial.manifest)
+        return manifest.not_reusable or self._library.changed_file(manifest)
 
-    def changed(self, trial: TrialRecord) -> str | None:
-        """Say what changed since the trial ran, or return None."""
+    def changed(self, trial: TrialRecord, *, own: bool) -> str | None:
+        """Say why the trial's result does not count today, or return None.
+
+        What it may have read unseen keeps it from answering for other studies. To its `own` study it stays true, or a
+        study that resumes would run again all that it had finished.
+        """
         if trial.manifest is None:
             return "it has no manifest"
+        if not own and (unseen := self._store.trials.manifest(trial.manifest).unseen) is not None:
+            return unseen
         if trial.manifest not in self._verdicts:
             manifest = self._store.trials.manifest(trial.manifest)
             self._verdicts[trial.manifest] = self._library.changed(manifest, threads=self._threads, device=self._device)
@@ -71,11 +80,7 @@ class Reuse:
         if trial.state == TrialState.FAILED and (trial.ended or 0.0) < self._since:
             return False
         if trial.state == TrialState.STOPPED:
-            return own and trial.reason == Reason.SCHEDULER
+            return own
         if trial.reason in (Reason.LOST, Reason.USER, Reason.SIGNAL):
             return own
         return trial.reason not in _BY_LIMIT or trial.record.get("limits") == self._limits
-
-
-def _is_file_change(change: str) -> bool:
-    return change.endswith(("changed", "changed while the trial ran"))

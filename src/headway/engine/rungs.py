@@ -41,6 +41,8 @@ class Rungs:
         progress = attempt.follower.progress
         rung = self._index(progress.horizon or 0, step)
         value = progress.value_at(self._study.metric, step)
+        if value is None and progress.restored is not None:
+            value = self._earlier(trial, step)
         go_on = self._scheduler.decide(trial, rung, value)
         shown = value if value is not None and math.isfinite(value) else None
         self._store.events.add(
@@ -52,6 +54,15 @@ class Rungs:
             attempt.follower.grant(step + 1)
         else:
             attempt.stop(Reason.SCHEDULER)
+
+    def _earlier(self, trial: int, step: int) -> float | None:
+        """Return what an earlier attempt logged last within the first `step` steps."""
+        curve = self._store.curves.read(trial, self._study.metric).get(self._study.metric)
+        if curve is None:
+            return None
+        return next(
+            (value for at, value in zip(curve.steps[::-1], curve.values[::-1], strict=True) if at <= step), None
+        )
 
     def _index(self, horizon: int, step: int) -> int:
         return sum(max(1, math.ceil(horizon * rung)) < step for rung in self._scheduler.rungs)

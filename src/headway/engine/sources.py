@@ -1,7 +1,7 @@
 """Digest a module's source as far as it can change a trial.
 
-What only describes a study does not count: a top-level `Study(...)`, the arguments of `@experiment(...)`, and an
-`if __name__ == "__main__"` block. A larger budget in the study file must not run every trial again.
+What only describes a study does not count: a top-level `Study(...)`, the arguments of `@experiment(...)` but for
+`setup` and `metric`, and an `if __name__ == "__main__"` block. A larger budget must not run every trial again.
 """
 
 import ast
@@ -10,6 +10,8 @@ from pathlib import Path
 from headway.core import digest_bytes
 
 __all__ = ["digest_module"]
+
+_COUNT = ("setup", "metric", "direction")  # arguments of @experiment(...) that change what a trial does or is called
 
 
 def digest_module(path: Path) -> str:
@@ -22,11 +24,15 @@ def digest_module(path: Path) -> str:
     except (SyntaxError, ValueError):
         return digest_bytes(data)
     left_out: set[int] = set()
+    kept = ""
     for statement in tree.body:
         for node in _descriptions(statement):
             left_out.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+            keywords = node.keywords if isinstance(node, ast.Call) else []
+            kept += "".join(ast.dump(item) for item in keywords if item.arg in _COUNT)
     lines = data.splitlines(keepends=True)
-    return digest_bytes(b"".join(line for number, line in enumerate(lines, 1) if number not in left_out))
+    code = b"".join(line for number, line in enumerate(lines, 1) if number not in left_out)
+    return digest_bytes(code + kept.encode(errors="surrogatepass"))
 
 
 def _descriptions(statement: ast.stmt) -> list[ast.expr | ast.stmt]:

@@ -119,6 +119,9 @@ def _lay_out(store: Store, manifest: Manifest, root: Path, copy: Path) -> None:
         if os.path.isabs(use.path):
             continue  # outside of the project: read where it was, and compared by digest below
         target = copy / use.path
+        if use.kind == "folder":
+            target.mkdir(parents=True, exist_ok=True)
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(_bytes_of(store, use, root))
 

@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from headway.core import ExperimentError, HeadwayError
@@ -84,7 +84,7 @@ class LocalBackend(Backend):
 
     async def _retire(self) -> None:
         """Close old templates whose trials have all ended: each may hold a data set in memory."""
-        for template in [item for item in self._old if not item.exits]:
+        while (template := next((item for item in self._old if not item.exits), None)) is not None:
             self._old.remove(template)
             await template.close()
 
@@ -155,12 +155,10 @@ class _TemplateLink:
         self.exits[spec.attempt] = loop.create_future()
         read, write = os.pipe()
         try:
-            self._channel.setblocking(True)
-            socket.send_fds(self._channel, [json.dumps({"fork": spec.to_json()}).encode() + b"\n"], [write])
+            self._send(json.dumps({"fork": spec.to_json()}), [write])
         except OSError:
             answer.set_result({"dead": True})
         finally:
-            self._channel.setblocking(False)
             os.close(write)
         message = await answer
         if "pid" not in message:
@@ -171,9 +169,14 @@ class _TemplateLink:
 
     def say(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
-            self._channel.setblocking(True)
-            self._channel.sendall(json.dumps(message).encode() + b"\n")
-        self._channel.setblocking(False)
+            self._send(json.dumps(message))
+
+    def _send(self, line: str, descriptors: Sequence[int] = ()) -> None:
+        self._channel.setblocking(True)
+        try:
+            socket.send_fds(self._channel, [line.encode() + b"\n"], descriptors)
+        finally:
+            self._channel.setblocking(False)
 
     async def close(self, wait_seconds: float = _QUIT_SECONDS) -> None:
         self.say({"quit": True})

@@ -4,14 +4,13 @@
 names no folder of the machine that wrote it.
 """
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
 from headway.core import Clock, SystemClock, digest_bytes
 from headway.store import Store
 from headway.studies.report.page import page
+from headway.studies.report.replacing import replacing
 from headway.studies.summary import StudySummary
 
 __all__ = ["report_path", "write_report"]
@@ -22,16 +21,9 @@ def write_report(store: Store, summary: StudySummary, *, clock: Clock | None = N
     target = report_path(store, summary.study.name)
     text = page(store, summary, (clock or SystemClock()).now())
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
-    try:
-        # Bytes, because a name or message that came from a file system may hold lone surrogates.
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8", errors="replace"))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    # Bytes, because a name or message that came from a file system may hold lone surrogates.
+    with replacing(target) as temporary:
+        temporary.write_bytes(text.encode("utf-8", errors="replace"))
     return target
 
 

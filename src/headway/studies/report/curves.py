@@ -10,7 +10,7 @@ from headway.studies.report.markup import EMPTY, Html, join, tag
 from headway.studies.report.scale import Scale, spread
 from headway.studies.report.traces import Reach, Trace, common_metrics, last_finite, reach, read_traces
 from headway.studies.report.view import View
-from headway.studies.report.words import plural, typographic
+from headway.studies.report.words import plural, share, typographic
 
 __all__ = ["curves_section"]
 
@@ -200,17 +200,18 @@ def _end_label(view: View, label: _EndLabel) -> Html:
 
 
 def _caption(metric: str, reached: Reach) -> str:
-    parts: list[str] = []
-    for count, side, bound, extreme in (
+    sides = (
         (reached.above, "above", reached.high, reached.highest),
         (reached.below, "below", reached.low, reached.lowest),
-    ):
-        if count:
-            far = typographic(f"{extreme:.4g}")
-            parts.append(f"{plural(count, 'point')} {side} {typographic(f'{bound:.4g}')} (as far as {far})")
-    if not parts:
-        return f"All points of {metric} are shown."
-    return f"The axis follows the bulk of the points: {' and '.join(parts)} cut off."
+    )
+    cut = [
+        f"{share(count / reached.points)} lie {side} {typographic(f'{bound:.4g}')}, as far as {typographic(f'{far:.4g}')}"
+        for count, side, bound, far in sides
+        if count
+    ]
+    if not cut:
+        return f"All points of {metric} are within the axis."
+    return f"The axis follows the bulk of the points after the start. Cut off: {'; '.join(cut)}."
 
 
 def _legend(view: View) -> Html:

@@ -43,13 +43,13 @@ def _group(view: View, group: Sequence[StudyTrial]) -> Html:
         for number in numbers[:_MOST_NAMED]
     ]
     more = f" and {len(numbers) - _MOST_NAMED} more" if len(numbers) > _MOST_NAMED else ""
-    print_ = tag("code", first.fingerprint) if first.fingerprint else EMPTY
+    crash = tag("code", first.fingerprint) if first.fingerprint else EMPTY
     facts = [mark("failed", str(first.reason or "failed")), tag("span", plural(len(group), "trial")),
-             tag("span", f"{span(_cost(group))} lost"), print_]  # fmt: skip
+             tag("span", f"{span(_cost(group))} lost"), crash]  # fmt: skip
     return tag(
         "article",
         tag("p", *(join([fact, " "]) for fact in facts if fact), class_="facts"),
         tag("pre", message),
-        tag("p", join(links, ", "), more, class_="soft"),
+        tag("p", join(links, ", "), more, " · ", tag("code", f"headway logs {first.id}"), class_="soft"),
         class_="failure",
     )

@@ -1,5 +1,6 @@
 """The verdicts as a forest plot: every effect with its interval and the paired differences behind it, around zero."""
 
+import shlex
 import statistics
 from collections.abc import Sequence
 
@@ -29,7 +30,7 @@ def _nothing(view: View) -> Html:
         text: Sequence[str] = (view.summary.sentence,)
     else:
         text = ("A verdict comes when finalists have run with fresh seeds. To go on, type ",
-                tag("code", f"headway resume {name}"), ".")  # fmt: skip
+                tag("code", f"headway resume {shlex.quote(name)}"), ".")  # fmt: skip
     return tag("p", *text, class_="empty")
 
 

@@ -64,7 +64,7 @@ def _footer(view: View, now: float) -> Html:
     name = shlex.quote(summary.study.name)
     row = summary.best or view.baseline
     place = None if row is None else search_trial(row)
-    lines = [("All trials and curves as files", f"headway export {name}")]
+    lines = [("All trials as a table", f"headway export {name}"), ("All curves", f"headway export {name} --curves")]
     if place is not None and row is not None:
         lines.insert(0, (f"Run {view.name(row.candidate)} again", f"headway reproduce {place.trial.id}"))
     commands = [join([tag("dt", what), tag("dd", tag("code", command))]) for what, command in lines]

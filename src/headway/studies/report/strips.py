@@ -70,7 +70,7 @@ def _strip(view: View, name: str, parameter: Mapping[str, Any], rows: Sequence[C
     svg = tag(
         "svg",
         *_axes(up, ticks),
-        *(_point(view, row, x, up) for row, x in places),
+        *(_point(view, row, x, up) for row, x in sorted(places, key=lambda place: _rank(view, place[0]))),
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
         role="img",
         aria_label=f"{view.metric} against {name}",
@@ -120,6 +120,10 @@ def _axes(up: Scale, ticks: _Ticks) -> list[Html]:
         parts.append(tag("text", text, x=x, y=_BOTTOM + 20, text_anchor="middle"))
     parts.append(tag("line", x1=_LEFT, x2=_RIGHT, y1=_BOTTOM, y2=_BOTTOM, class_="axis"))
     return [tag("g", *parts, class_="axes")]
+
+
+def _rank(view: View, row: CandidateRow) -> int:
+    return {"rest": 0, "base": 2}.get(view.series(row.number), 1)  # what matters is drawn last, and so on top
 
 
 def _point(view: View, row: CandidateRow, x: float, up: Scale) -> Html:

@@ -80,8 +80,8 @@ def _row(view: View, row: CandidateRow) -> Html:
         _cell(_difference(view, gap), gap, "number"),
         tag("td", _changes(view, row), class_="changes", data_v=view.changes_text(row.config)),
         _cell(row.proposer, row.proposer),
-        _cell(str(ended) if ended == len(row.trials) else f"{ended} of {len(row.trials)}", ended, "number"),
-        _cell(_cost(cost, reused), cost, "number"),
+        _cell(_seeds(ended, len(row.trials)), ended, "number"),
+        _cell(_cost(cost, reused), cost or None, "number"),
         _reason(view, row),
         id=f"c{row.number}",
         tabindex="-1",
@@ -113,9 +113,13 @@ def _difference(view: View, gap: float | None) -> Html:
     return tag("span", signed(gap, view.decimals), " ", tag("span", side, class_="soft"))
 
 
+def _seeds(ended: int, all_: int) -> str:
+    return f"{ended} of {all_}" if ended < all_ else str(all_ or "")
+
+
 def _cost(seconds: float, reused: int) -> Html:
     shown = span(seconds) if seconds else ""
-    note = tag("span", f" {reused} reused", class_="soft") if reused else EMPTY
+    note = tag("span", f"{reused} reused", class_="soft note") if reused else EMPTY
     return join([shown, note])
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headway.core import Direction, TrialState
-from headway.store import Curve, Point, Store, StudyTrial, live_points
+from headway.store import Curve, Store, StudyTrial, TrialRecord, live_points
 from headway.studies.report.scale import quantile
 
-__all__ = ["Reach", "Trace", "common_metrics", "last_finite", "reach", "read_traces", "thin"]
+__all__ = ["Reach", "Trace", "common_metrics", "curves_of", "last_finite", "reach", "read_traces", "thin"]
 
 _POINTS_A_CURVE = 200
 _FEWEST_POINTS = 40
@@ -35,6 +35,7 @@ class Reach:
 
     low: float
     high: float
+    points: int
     above: int
     below: int
     highest: float
@@ -46,9 +47,16 @@ def read_traces(store: Store, places: Sequence[StudyTrial]) -> dict[str, list[Tr
     found: dict[str, list[Trace]] = {}
     limit = min(_POINTS_A_CURVE, max(_FEWEST_POINTS, _POINTS_A_PAGE // (_METRICS * max(len(places), 1))))
     for place in places:
-        for metric, curve in store.curves.read(place.trial.id, live=_live(store, place)).items():
+        for metric, curve in curves_of(store, place.trial).items():
             found.setdefault(metric, []).append(Trace(place, *thin(curve, limit)))
     return found
+
+
+def curves_of(store: Store, trial: TrialRecord) -> dict[str, Curve]:
+    """Return a trial's curves by metric; a running trial's with what it logged so far."""
+    attempts = store.trials.attempts(trial.id) if trial.state == TrialState.RUNNING else []
+    live = live_points(store.folder / attempts[-1].directory) if attempts else []
+    return store.curves.read(trial.id, live=live)
 
 
 def common_metrics(traces: dict[str, list[Trace]], first: str) -> list[str]:
@@ -96,6 +104,7 @@ def reach(traces: Sequence[Trace], direction: Direction | None, kept: Sequence[T
     return Reach(
         low=low,
         high=high,
+        points=len(ordered),
         above=sum(value > high for value in ordered),
         below=sum(value < low for value in ordered),
         highest=ordered[-1],
@@ -121,10 +130,3 @@ def _extremes(values: Sequence[float], start: int, end: int) -> list[int]:
     if len(finite) < end - start:
         found.append(next(index for index in range(start, end) if not math.isfinite(values[index])))
     return found
-
-
-def _live(store: Store, place: StudyTrial) -> list[Point]:
-    if place.trial.state != TrialState.RUNNING:
-        return []
-    attempts = store.trials.attempts(place.trial.id)
-    return live_points(store.folder / attempts[-1].directory) if attempts else []
