@@ -16,8 +16,9 @@ __all__ = ["FileUse", "Manifest"]
 class FileUse:
     """Name one file that a trial used.
 
-    A `folder` is one that was declared as input: its digest is that of the names in it. `path` is relative to the project's root where the file lies below it, else absolute. `stored` tells whether the
-    artifact store holds its bytes; `redacted` that the stored bytes are not the original ones.
+    `path` is relative to the project's root where the file lies below it, else absolute. `stored` tells whether the
+    artifact store holds its bytes; `redacted` that the stored bytes are not the original ones. A `folder` is a declared
+    input: its digest is that of the names in it.
     """
 
     path: str

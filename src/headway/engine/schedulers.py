@@ -101,13 +101,17 @@ def make_scheduler(name: str, direction: Direction) -> Scheduler:
         raise UsageError(f"The scheduler {name!r} is unknown. Use 'full', 'asha' or 'asha(reduction=3, first=0.11)'.")
     if match[1] == "full":
         return FullRuns()
-    settings: dict[str, float] = {}
+    reduction, first = 3, 1 / 9
     for part in filter(None, (match[2] or "").replace(" ", "").split(",")):
         key, _, text = part.partition("=")
         if key not in ("reduction", "first"):
             raise UsageError(f"The scheduler {name!r} has the unknown setting {key!r}. It takes reduction and first.")
         try:
-            settings[key] = float(text)
+            if key == "reduction":
+                reduction = int(text)
+            else:
+                first = float(text)
         except ValueError:
-            raise UsageError(f"The scheduler {name!r} has {key}={text!r}. Expected a number.") from None
-    return SuccessiveHalving(direction, reduction=int(settings.get("reduction", 3)), first=settings.get("first", 1 / 9))
+            expected = "a whole number" if key == "reduction" else "a number"
+            raise UsageError(f"The scheduler {name!r} has {key}={text!r}. Expected {expected}.") from None
+    return SuccessiveHalving(direction, reduction=reduction, first=first)

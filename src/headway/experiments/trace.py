@@ -18,7 +18,7 @@ import os
 import sys
 import sysconfig
 
-__all__ = ["Entry", "read", "start", "stop", "tell"]
+__all__ = ["Entry", "loaded", "read", "start", "stop", "tell"]
 
 Entry = tuple[str, str]
 
@@ -63,6 +63,14 @@ def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False) -> None:
         sys.addaudithook(_hook)
 
 
+def loaded() -> None:
+    """Trace what was imported before the trace began."""
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str):
+            _saw(os.path.abspath(file), imported=True)
+
+
 def stop() -> None:
     """Trace nothing until `start` is called again."""
     global _file
@@ -102,26 +110,30 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 def _opened(name: str, mode: object, flags: object) -> None:
     path = os.path.abspath(name)
-    for site in _SITE:
-        cut = path.find(site)
-        if cut >= 0:
-            if _by_import():
-                package = path[cut + len(site) :].split(os.sep, 1)[0]
-                _write("s", path[: cut + len(site) - 1] + "\t" + package.split(".", 1)[0])
-            return
-    if path.startswith(_HEADWAY) or path.startswith(_ignored):
-        return
     writes = any(letter in mode for letter in "wax+") if isinstance(mode, str) else False
     if not isinstance(mode, str) and isinstance(flags, int):
         writes = bool(flags & (os.O_WRONLY | os.O_RDWR))
-    if writes:
+    if not writes:
+        _saw(path, imported=_by_import())
+    elif not (any(site in path for site in _SITE) or path.startswith(_HEADWAY) or path.startswith(_ignored)):
         _written.add(path)
         _write("w", path)
-    elif path not in _written:
-        if _by_import():
-            _write("m", _source(path))
-        else:
-            _write("f", path)
+
+
+def _saw(path: str, *, imported: bool) -> None:
+    for site in _SITE:
+        cut = path.find(site)
+        if cut >= 0:
+            if imported:
+                package = path[cut + len(site) :].split(os.sep, 1)[0]
+                _write("s", path[: cut + len(site) - 1] + "\t" + package.split(".", 1)[0])
+            return
+    if path.startswith(_HEADWAY) or path.startswith(_ignored) or path in _written:
+        return
+    if imported:
+        _write("m", _source(path))
+    else:
+        _write("f", path)
 
 
 def _by_import() -> bool:

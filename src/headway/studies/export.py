@@ -55,7 +55,7 @@ def export_study(store: Store, summary: StudySummary, path: Path, format: Format
     del store
     places = [(row, place) for row in summary.candidates for place in row.trials]
     if not places:
-        raise NothingToDo(f"The study {summary.study.name!r} has no trial to export. To run it: headway resume")
+        raise NothingToDo(f"The study {summary.study.name!r} has no trial to export. To run it, type: headway resume")
     configs = _config_columns(summary)
     metrics = sorted({name for _, place in places for name in place.trial.metrics})
     columns: dict[str, _Kind] = dict(_TRIAL_COLUMNS)
@@ -78,9 +78,7 @@ def export_curves(store: Store, summary: StudySummary, path: Path, format: Forma
     rows = _points(store, summary)
     first = next(rows, None)
     if first is None:
-        raise NothingToDo(
-            f"No trial of the study {summary.study.name!r} has logged a point; there is no curve to export."
-        )
+        raise NothingToDo(f"No trial of the study {summary.study.name!r} has logged a point, so it has no curves.")
     _write(_Table(_CURVE_COLUMNS, _again(first, rows)), path, format)
 
 
@@ -102,7 +100,7 @@ def _trial(study: str, row: CandidateRow, place: StudyTrial) -> list[Any]:
     return [
         study, row.number, str(place.role), trial.id, trial.candidate, trial.seed, str(trial.state), reason,
         trial.message or None, trial.value, trial.step, trial.horizon, trial.wall_seconds, trial.cpu_seconds,
-        trial.peak_memory_bytes, row.proposer, " ".join(row.parents), row.decision, place.reused,
+        trial.peak_memory_bytes, row.proposer, " ".join(row.parents) or None, row.decision, place.reused,
         _time(trial.created), _time(trial.started), _time(trial.ended),
     ]  # fmt: skip
 
@@ -123,7 +121,7 @@ def _config_columns(summary: StudySummary) -> dict[str, _Kind]:
 
 
 def _kind(values: Sequence[Any]) -> _Kind:
-    kinds = {type(value) for value in values}
+    kinds: set[type[object]] = {type(value) for value in values}
     if kinds == {bool}:
         return "bool"
     if kinds == {int} and all(abs(value) <= _LARGEST_INT for value in values):
@@ -162,12 +160,13 @@ def _write_csv(table: _Table, path: Path) -> None:
     with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.columns)
-        flags = [index for index, kind in enumerate(table.columns.values()) if kind == "bool"]
-        for row in table.rows:
-            cells = list(row)
-            for index in flags:
-                cells[index] = None if cells[index] is None else str(cells[index]).lower()
-            writer.writerow(cells)
+        writer.writerows([_cell(value) for value in row] for row in table.rows)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "NaN" if value != value else value  # so spelled, polars and pandas read a number
 
 
 def _write_json(table: _Table, path: Path) -> None:
@@ -196,5 +195,13 @@ def _write_parquet(table: _Table, path: Path) -> None:
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         while group := list(islice(rows, _ROWS_A_GROUP)):
             columns = zip(*group, strict=True)
-            arrays = [arrow.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
+            arrays = [
+                arrow.array([_clean(text) for text in column] if kind == "string" else column, type=makers[kind]())
+                for column, kind in zip(columns, table.columns.values(), strict=True)
+            ]
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
+
+
+def _clean(text: str | None) -> str | None:
+    """Replace lone surrogates, which file names in messages may hold and UTF-8 does not."""
+    return None if text is None else text.encode("utf-8", errors="replace").decode()

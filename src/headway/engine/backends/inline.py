@@ -3,6 +3,7 @@
 Limits cannot end it, its output goes straight to the terminal, and early stopping does not apply.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -40,7 +41,8 @@ class InlineBackend(Backend):
             return
         trace.start(str(self._trace), self._setup.ignore)
         try:
-            self._shared = self._setup.experiment.prepare()
+            with contextlib.chdir(self._setup.origin.folder):
+                self._shared = self._setup.experiment.prepare()
         except Exception as error:
             raise ExperimentError(f"The experiment cannot be loaded: {type(error).__name__}: {error}") from error
         finally:
@@ -52,12 +54,12 @@ class InlineBackend(Backend):
         if not self._setup.experiment.opaque:
             link_trace(self._trace, spec)
             trace.start(str(Path(spec.folder) / "trace"), spec.ignore)
-        before, cpu = os.getcwd(), time.process_time()
+            trace.loaded()
+        cpu = time.process_time()
         try:
-            os.chdir(self._setup.origin.folder)
-            code = perform(self._setup.experiment, spec, self._shared)
+            with contextlib.chdir(self._setup.origin.folder):
+                code = perform(self._setup.experiment, spec, self._shared)
         finally:
-            os.chdir(before)
             trace.stop()
         self._exits[spec.attempt] = Exit(code=code, cpu_seconds=time.process_time() - cpu)
         started = processes.start_time(os.getpid()) or 0.0

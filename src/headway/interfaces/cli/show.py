@@ -124,8 +124,8 @@ def _facts(
         cost += f", {bytes_text(trial.peak_memory_bytes)} at most"
     when = None if trial.started is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(trial.started))
     reuse = ""
-    if manifest is not None and manifest.not_reusable:
-        reuse = f"no: {manifest.not_reusable}"
+    if manifest is not None and (why := manifest.not_reusable or manifest.unseen):
+        reuse = f"no: {why}"
     return [
         ("study", "\n".join(places)),
         ("config", config_text(trial.config)),

@@ -44,7 +44,7 @@ def curves_section(store: Store, view: View) -> Html:
 def _nothing(view: View, any_trials: bool) -> Html:
     hint = "No trial has logged a value yet." if any_trials else "No trial has begun yet."
     code = f"run.log(step, {view.metric}=...)"
-    text = tag("p", hint, " A training script logs one with ", tag("code", code), ".", class_="empty")
+    text = tag("p", hint, " A training script logs values with ", tag("code", code), ".", class_="empty")
     return tag("section", tag("h2", "Curves"), text, id="curves")
 
 
@@ -205,13 +205,17 @@ def _caption(metric: str, reached: Reach) -> str:
         (reached.below, "below", reached.low, reached.lowest),
     )
     cut = [
-        f"{share(count / reached.points)} lie {side} {typographic(f'{bound:.4g}')}, as far as {typographic(f'{far:.4g}')}"
+        f"{share(count / reached.points)} lie {side} {_digits(bound)}, as far as {_digits(far)}"
         for count, side, bound, far in sides
         if count
     ]
     if not cut:
         return f"All points of {metric} are within the axis."
     return f"The axis follows the bulk of the points after the start. Cut off: {'; '.join(cut)}."
+
+
+def _digits(value: float) -> str:
+    return typographic(f"{value:.4g}")
 
 
 def _legend(view: View) -> Html:

@@ -1,7 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ __all__ = ["replacing"]
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """Hand out a temporary path beside `path`, and put the file over `path` when the block ends well.
 
     What is no regular file (`/dev/stdout`, a pipe) is written to directly: it must not be replaced.

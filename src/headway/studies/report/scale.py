@@ -8,7 +8,8 @@ from headway.studies.report.words import typographic
 
 __all__ = ["Scale", "quantile", "spread"]
 
-_HUGE = 1e300  # so that a span stays finite
+_HUGE = 1e300  # so that a span stays finite, and its inverse too
+_FLAT = 1e-12  # of the size: below it, floats make steps of what should be a line
 _FAR = 4.0  # spans outside of the axis that a pixel may lie: enough to leave the picture at nearly the true slope
 
 
@@ -25,10 +26,10 @@ class Scale:
     @classmethod
     def over(cls, low: float, high: float, start: float, end: float, *, log: bool = False) -> "Scale":
         """Make a scale over a range that may be empty, a single point or too large to subtract."""
-        log = log and low > 0
-        low, high = max(min(low, high), -_HUGE), min(max(low, high), _HUGE)
-        if low == high:
-            low, high = (low / 2, high * 2) if log else (low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5))
+        low, high = (min(max(end, -_HUGE), _HUGE) for end in (min(low, high), max(low, high)))
+        log = log and low > 1 / _HUGE
+        if high - low <= max(_FLAT * max(abs(low), abs(high)), 1 / _HUGE):
+            low, high = (low / 2, high * 2) if log else (low - _half(low), high + _half(high))
         return cls(low, high, start, end, log)
 
     def at(self, value: float) -> float:
@@ -74,6 +75,10 @@ def spread(values: Sequence[float], margin: float = 0.05) -> tuple[float, float]
 def quantile(ordered: Sequence[float], part: float) -> float:
     """Return the value below which `part` of the ordered values lie."""
     return ordered[min(len(ordered) - 1, max(0, round(part * (len(ordered) - 1))))]
+
+
+def _half(end: float) -> float:
+    return abs(end) / 2 if abs(end) > 2 / _HUGE else 0.5
 
 
 def _round_step(rough: float) -> float:

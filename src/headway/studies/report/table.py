@@ -76,7 +76,7 @@ def _row(view: View, row: CandidateRow) -> Html:
         "tr",
         _cell(str(row.number), row.number, "number"),
         _cell(_standing(row), row.decision or ("baseline" if row.number == 0 else row.state)),
-        _cell("" if row.value is None else fixed(row.value, view.decimals), row.value, "number value"),
+        _cell(_value(view, row), row.value, "number value"),
         _cell(_difference(view, gap), gap, "number"),
         tag("td", _changes(view, row), class_="changes", data_v=view.changes_text(row.config)),
         _cell(row.proposer, row.proposer),
@@ -103,6 +103,16 @@ def _standing(row: CandidateRow) -> Html:
     if row.number == 0 and row.state == TrialState.COMPLETE:
         return mark("baseline")
     return mark(row.state)
+
+
+def _value(view: View, row: CandidateRow) -> Html:
+    if row.value is None:
+        return EMPTY
+    shown = fixed(row.value, view.decimals)
+    place = search_trial(row)
+    if row.state == TrialState.COMPLETE or place is None or place.trial.step is None:
+        return join([shown])
+    return join([shown, tag("span", f"at step {place.trial.step}", class_="soft note")])
 
 
 def _difference(view: View, gap: float | None) -> Html:

@@ -82,9 +82,9 @@ class View:
         )
 
     def difference(self, row: CandidateRow) -> float | None:
-        """Return how much higher a candidate's search run came out than the baseline's."""
-        start = None if self.baseline is None else self.baseline.value
-        if start is None or row.value is None or row.number == 0:
+        """Return how much higher a candidate's search run came out than the baseline's, where both ran to the end."""
+        start = None if self.baseline is None or self.baseline.state != TrialState.COMPLETE else self.baseline.value
+        if start is None or row.value is None or row.number == 0 or row.state != TrialState.COMPLETE:
             return None
         gap = row.value - start
         return gap if math.isfinite(gap) else None
@@ -95,7 +95,9 @@ class View:
 
     def without_paths(self, message: str) -> str:
         """Take this machine's folders out of a message: reports travel."""
-        return message.replace(f"{self._root}/", "").replace(str(Path.home()), "~")
+        home = str(Path.home())
+        shorter = message.replace(f"{self._root}/", "")
+        return shorter if home == "/" else shorter.replace(home, "~")
 
     def _finding(self, verdict: VerdictRecord) -> Finding | None:
         effect, low, high = (real(verdict.data, name) for name in ("effect", "low", "high"))
