@@ -1,4 +1,4 @@
-"""The demo's promises, on its real code with shorter trials: reuse by what a trial used, resume after kill -9, reproduction."""
+"""The demo's promises, on its real code with shorter trials: reuse, resume after kill -9, reproduction."""
 
 import os
 import signal

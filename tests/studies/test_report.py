@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import headway.studies.report as report_package
 from headway.core import Choice, Direction, Float, Int, Reason, Role, Space, TrialState
 from headway.store import Curve, Point, RunLog, Store
-from headway.studies.report import report_path, write_report
+from headway.studies.report import write_report
 from headway.studies.report.markup import Html, join, tag
 from headway.studies.report.scale import Scale
 from headway.studies.report.traces import thin
@@ -488,7 +488,7 @@ def test_higher_is_better_where_the_study_maximizes(store):
 
 @pytest.mark.parametrize("name", ["../../escape", "a/b", ".hidden", "a b", "x" * 300, "ü-study", "", "con\n"])
 def test_a_study_name_never_leaves_the_reports_folder(store, name):
-    path = report_path(store, name)
+    path = store.report_path(name)
     assert path.parent == store.folder / "reports"
     assert re.fullmatch(r"[\w.+ -]{1,110}", path.name)
     assert not path.name.startswith(".")
@@ -498,8 +498,8 @@ def test_a_study_name_never_leaves_the_reports_folder(store, name):
 
 
 def test_names_that_differ_only_in_what_is_replaced_keep_apart(store):
-    assert report_path(store, "a/b") != report_path(store, "a:b")
-    assert report_path(store, "plain-name_1.2").name == "plain-name_1.2.html"
+    assert store.report_path("a/b") != store.report_path("a:b")
+    assert store.report_path("plain-name_1.2").name == "plain-name_1.2.html"
 
 
 def test_an_interrupted_write_leaves_the_old_report(store, monkeypatch):

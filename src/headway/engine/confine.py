@@ -20,9 +20,11 @@ def own_group() -> None:
         os.setsid()
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent dies (Linux)."""
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to end this process when its parent dies (Linux), and leave at once where it has died already."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def outlive_parent() -> None:

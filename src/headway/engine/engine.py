@@ -83,6 +83,7 @@ class Engine:
         self._again: list[Assignment] = []
         self._placed: dict[int, StudyTrial] = {}
         self._pausing = False
+        self._starting: asyncio.Future[None] | None = None
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -167,6 +168,17 @@ class Engine:
         self._placed[trial.id] = StudyTrial(trial=trial, role=assignment.role, number=assignment.number, reused=reused)
 
     async def _start(self, assignment: Assignment) -> None:
+        """Start a trial, unless the session ends while its imports or its setup still run."""
+        self._starting = asyncio.ensure_future(self._launch(assignment))
+        try:
+            await self._starting
+        except asyncio.CancelledError:
+            if not self._pausing:
+                raise
+        finally:
+            self._starting = None
+
+    async def _launch(self, assignment: Assignment) -> None:
         if not self._launcher.opened:
             self._observer.preparing(f"importing {self._experiment.name}")
             await self._launcher.open(self._observer.note)
@@ -279,12 +291,17 @@ class Engine:
             for attempt in self._running.values():
                 attempt.pause()
             self._observer.note("Pausing: running trials go to their next checkpoint.")
-        self._wake.set()
+        self._leave()
 
     def _begin_end(self) -> None:
         self._pausing = True
         for attempt in self._running.values():
             attempt.end_now()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
         self._wake.set()
 
     async def _close(self) -> None:

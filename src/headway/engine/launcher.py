@@ -84,7 +84,7 @@ class Launcher:
             process = await self._backend.start(spec)
         except BaseException:
             self._slots.give_back(lease)
-            self._store.trials.end_attempt(attempt, "lost", wall_seconds=0, cpu_seconds=0, peak_memory_bytes=0)
+            self._store.trials.end_attempt(attempt, "interrupted", wall_seconds=0, cpu_seconds=0, peak_memory_bytes=0)
             self._store.trials.requeue(trial.id)
             raise
         self._store.trials.set_process(attempt, process.pid, process.started)

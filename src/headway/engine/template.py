@@ -116,21 +116,22 @@ class _Template:
             os.close(output)
             self._say(stale=spec.attempt)
             return
+        template = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._child(spec, output)
+            self._child(spec, output, template)
         os.close(output)
         self._running[pid] = spec.attempt
         self._say(begun=spec.attempt, pid=pid, started=processes.start_time(pid))
 
-    def _child(self, spec: AttemptSpec, output: int) -> None:
+    def _child(self, spec: AttemptSpec, output: int, template: int) -> None:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._channel.close()
             confine.own_group()
-            confine.die_with_parent()
+            confine.die_with_parent(template)
             confine.become_reaper()
             os.dup2(output, 1)
             os.dup2(output, 2)
@@ -284,16 +285,17 @@ def main() -> None:
         if not piece:
             return
         first += piece
-    template = _Template(channel, json.loads(first))
+    order = json.loads(first)
+    template = _Template(channel, order)
     try:
-        confine.die_with_parent()  # nobody listens to the channel while the experiment is imported
+        confine.die_with_parent(order["engine"])  # nobody listens to the channel while the experiment is imported
         template.prepare()
         confine.outlive_parent()  # from here on the channel tells, and the trials are ended in order
     except BaseException as error:
         redactor = Redactor.of_environment(os.environ)
         text = redactor.text("".join(traceback.format_exception(error)))
-        order = {"broken": redactor.text(f"{type(error).__name__}: {error}"), "traceback": text}
-        channel.sendall(json.dumps(order).encode() + b"\n")
+        broken = {"broken": redactor.text(f"{type(error).__name__}: {error}"), "traceback": text}
+        channel.sendall(json.dumps(broken).encode() + b"\n")
         return
     template.serve()
 

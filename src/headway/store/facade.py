@@ -8,10 +8,11 @@
   reports/                one HTML file a study
 """
 
+import re
 from pathlib import Path
 from types import TracebackType
 
-from headway.core import Clock, NotFound, StoreError, SystemClock
+from headway.core import Clock, NotFound, StoreError, SystemClock, digest_bytes
 from headway.store.artifacts import Artifacts
 from headway.store.curves import Curves, Events
 from headway.store.database import Database
@@ -65,6 +66,13 @@ class Store:
     def checkpoint_folder(self, trial: int) -> Path:
         """Return where the checkpoints of a trial lie."""
         return self.folder / "checkpoints" / str(trial)
+
+    def report_path(self, study: str) -> Path:
+        """Return where a study's report lies. A name that is no safe file name is made one, and told by a digest."""
+        if re.fullmatch(r"\w[\w.+ -]{0,99}", study):
+            return self.folder / "reports" / f"{study}.html"
+        plain = re.sub(r"[^\w.+-]+", "-", study).strip("-.")[:60] or "study"
+        return self.folder / "reports" / f"{plain}-{digest_bytes(study.encode('utf-8', errors='replace'))[:8]}.html"
 
     def close(self) -> None:
         """Close the database."""

@@ -127,7 +127,7 @@ def summarize(store: Store, study: StudyRecord) -> StudySummary:
     spending = store.studies.spending(study.id)
     budget = study.settings.get("budget", {})
     executed = sum(not place.reused for place in places)
-    report = store.folder / "reports" / f"{study.name}.html"
+    report = store.report_path(study.name)
     return StudySummary(
         study=study,
         metric=study.metric,

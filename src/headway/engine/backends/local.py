@@ -140,6 +140,7 @@ class _TemplateLink:
         asyncio.get_running_loop().add_reader(self._channel, self._hear)
         self.say(
             {
+                "engine": os.getpid(),
                 "origin": self._setup.origin.to_json(),
                 "trace": str(self.trace),
                 "ignore": list(self._setup.ignore),

@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -9,6 +10,9 @@ from headway.core import StoreError, UsageError
 from headway.interfaces.cli.app import command
 from headway.interfaces.cli.places import latest_study, open_store
 from headway.interfaces.cli.words import bytes_text, echo, echo_json
+
+if TYPE_CHECKING:
+    from headway.studies.export import Format
 
 __all__ = ["export"]
 
@@ -38,7 +42,7 @@ def export(
 
     with open_store(store) as opened:
         study = latest_study(opened, name)
-        chosen = kind or _ending(path)
+        chosen = cast("Format", kind or _ending(path))
         target = path or Path(f"{study.name}{'-curves' if curves else ''}.{chosen}")
         write = export_curves if curves else export_study
         try:

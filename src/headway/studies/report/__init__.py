@@ -4,32 +4,23 @@
 names no folder of the machine that wrote it.
 """
 
-import re
 from pathlib import Path
 
-from headway.core import Clock, SystemClock, digest_bytes
+from headway.core import Clock, SystemClock
 from headway.store import Store
 from headway.studies.report.page import page
 from headway.studies.report.replacing import replacing
 from headway.studies.summary import StudySummary
 
-__all__ = ["report_path", "write_report"]
+__all__ = ["write_report"]
 
 
 def write_report(store: Store, summary: StudySummary, *, clock: Clock | None = None) -> Path:
     """Write the study's report into the store and return its path. A reader sees the old file or the new one, whole."""
-    target = report_path(store, summary.study.name)
+    target = store.report_path(summary.study.name)
     text = page(store, summary, (clock or SystemClock()).now())
     target.parent.mkdir(parents=True, exist_ok=True)
     # Bytes, because a name or message that came from a file system may hold lone surrogates.
     with replacing(target) as temporary:
         temporary.write_bytes(text.encode("utf-8", errors="replace"))
     return target
-
-
-def report_path(store: Store, name: str) -> Path:
-    """Return where a study's report lies. A name that is no safe file name is made one, and kept apart by a digest."""
-    if re.fullmatch(r"\w[\w.+ -]{0,99}", name):
-        return store.folder / "reports" / f"{name}.html"
-    plain = re.sub(r"[^\w.+-]+", "-", name).strip("-.")[:60] or "study"
-    return store.folder / "reports" / f"{plain}-{digest_bytes(name.encode('utf-8', errors='replace'))[:8]}.html"

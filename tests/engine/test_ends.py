@@ -1,0 +1,286 @@
+"""Every way in which a trial can end, run once together on many workers: each is a result, and none ends the engine."""
+
+import json
+import time
+
+import pytest
+
+from headway.core import Reason, TrialState
+
+GALLERY = """
+import ctypes, json, math, mmap, os, signal, subprocess, sys, time
+import headway
+
+@headway.experiment(
+    metric="loss",
+    space={"what": headway.Choice(["fine"])},
+    limits=headway.Limits(
+        wall_seconds=5, cpu_seconds=2, memory_bytes=400_000_000, output_bytes=3_000_000, idle_seconds=2
+    ),
+)
+def train(run):
+    return globals()[run.config.what](run)
+
+def fine(run):
+    print("fine")
+    return 0.5
+
+def fine_by_log(run):
+    for step in run.steps(5):
+        run.log(loss=5 - step, acc=step)
+
+def crash(run):
+    run.log(loss=3.0)
+    raise ValueError(f"bad shape {run.seed} {os.environ['API_KEY_OF_BENCH']}")
+
+def crash_elsewhere(run):
+    [][1]
+
+def leave(run):
+    sys.exit("no data")
+
+def leave_well(run):
+    run.report(0.5)
+    sys.exit(0)
+
+def vanish(run):
+    os._exit(0)
+
+def segfault(run):
+    ctypes.string_at(0)
+
+def not_finite(run):
+    return math.nan
+
+def no_metric(run):
+    run.log(accuracy=1.0)
+
+def text_metric(run):
+    run.report(loss="0.5")
+
+def forever(run):
+    while True:
+        run.log(loss=1.0)
+        time.sleep(0.05)
+
+def burn(run):
+    while True:
+        run.log(loss=1.0)
+        sum(range(100_000))
+
+def hog(run):
+    held = bytearray(1_000_000_000)
+
+def hog_by_children(run):
+    code = "import mmap, time; m = mmap.mmap(-1, 150_000_000); m.write(b'x' * 150_000_000); time.sleep(60)"
+    for _ in range(3):
+        subprocess.Popen([sys.executable, "-c", code])
+    forever(run)
+
+def flood(run):
+    for _ in range(200):
+        sys.stdout.write("x" * 1_000_000 + "\\n")
+    return 0.5
+
+def idle(run):
+    run.log(loss=1.0)
+    time.sleep(60)
+
+def only_checkpoints(run):
+    for step in run.steps(30):
+        time.sleep(0.1)
+        run.checkpoint({"step": step})
+    return 0.5
+
+def only_prints(run):
+    for step in range(30):
+        time.sleep(0.1)
+        print(step, flush=True)
+    return 0.5
+
+def grandchild(run):
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    run.log(pid=child.pid)
+    return 0.5
+
+def odd_names(run):
+    for name in (b"\\xff.bin", b"new\\nline", b"ta\\tb"):
+        with open(name, "wb") as file:
+            file.write(b"1")
+    with open(os.fsencode(run.folder) + b"/../../../../\\xfe.bin", "rb") as file:
+        file.read()
+    run.log(**{"": 1.0, "ünï/cödé 😀": 2.0})
+    raise ValueError("no file \\udcff.bin \\x00")
+
+def damage_log(run):
+    run.log(loss=1.0)
+    path = run.folder / "worker.runlog"
+    with path.open("r+b") as file:
+        file.seek(64)
+        file.write(b"\\xff" * 64)
+    return 0.5
+
+def close_everything(run):
+    os.closerange(0, 100)
+    return 0.5
+
+def artifact(run):
+    (run.folder / "plot.txt").write_text("a plot")
+    run.artifact(run.folder / "plot.txt", "plots/a.txt")
+    return 0.5
+"""
+WHAT = [line.split()[1].split("(")[0] for line in GALLERY.splitlines() if line.startswith("def ")][1:]
+
+
+@pytest.fixture(scope="module")
+def gallery(make_bench):
+    import os
+
+    bench = make_bench(GALLERY)
+    (bench.folder / os.fsdecode(b"\xfe.bin")).write_bytes(b"1")
+    os.environ["API_KEY_OF_BENCH"] = "sesame-open-sesame"
+    began = time.monotonic()
+    try:
+        session = bench.play(*WHAT, ("crash", 1), workers=8)
+    finally:
+        del os.environ["API_KEY_OF_BENCH"]
+    assert bench.processes() == []
+    assert time.monotonic() - began < 60
+    return bench, session
+
+
+@pytest.fixture
+def trial(gallery):
+    return gallery[1].trial
+
+
+def test_the_study_goes_on_to_its_end(gallery):
+    _, session = gallery
+    assert session.ending == "done"
+    assert len(session.ends) == len(WHAT) + 1
+    assert all(end.trial.state.ended and not end.reused for end in session.ends)
+
+
+@pytest.mark.parametrize(
+    "what", ["fine", "leave_well", "only_checkpoints", "only_prints", "grandchild", "artifact", "close_everything"]
+)
+def test_what_is_well_is_complete(trial, what):
+    assert (trial(what).state, trial(what).value, trial(what).reason) == (TrialState.COMPLETE, 0.5, None)
+
+
+def test_the_last_value_logged_is_the_objective_where_none_was_reported(trial):
+    record = trial("fine_by_log")
+    assert (record.value, record.metrics, record.step, record.horizon) == (1.0, {"loss": 1.0, "acc": 4.0}, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("what", "reason", "message"),
+    [
+        ("crash", Reason.EXCEPTION, "ValueError: bad shape 0 [redacted]"),
+        ("crash_elsewhere", Reason.EXCEPTION, "IndexError"),
+        ("leave", Reason.EXITED, "SystemExit: no data"),
+        ("vanish", Reason.EXITED, "code 0 before its function returned"),
+        ("segfault", Reason.SIGNAL, "SIGSEGV"),
+        ("not_finite", Reason.NOT_FINITE, "loss is nan"),
+        ("no_metric", Reason.NO_METRIC, "it logged accuracy"),
+        ("text_metric", Reason.BAD_METRIC, "the text '0.5'"),
+        ("forever", Reason.WALL_TIME, "longer than 5 s"),
+        ("burn", Reason.CPU_TIME, "more than 2 s"),
+        ("hog", Reason.MEMORY, "MemoryError"),
+        ("hog_by_children", Reason.MEMORY, "more memory than 381 MiB"),
+        ("flood", Reason.OUTPUT, "more than 3 MiB"),
+        ("idle", Reason.NO_PROGRESS, "For 2 s"),
+        ("odd_names", Reason.EXCEPTION, "no file \\udcff.bin"),
+        ("damage_log", Reason.EXCEPTION, "is damaged"),
+    ],
+)
+def test_what_goes_wrong_fails_with_its_reason(trial, what, reason, message):
+    record = trial(what)
+    assert (record.state, record.reason) == (TrialState.FAILED, reason), record.message
+    assert message in record.message
+    assert record.fingerprint
+
+
+def test_equal_crashes_share_their_fingerprint(trial):
+    assert trial("crash", 1).fingerprint == trial("crash").fingerprint != trial("crash_elsewhere").fingerprint
+
+
+def test_a_signal_is_tried_once_more_and_an_exception_is_not(gallery):
+    bench, session = gallery
+    with bench.store() as store:
+        outcomes = {
+            what: [item.outcome for item in store.trials.attempts(session.trial(what).id)]
+            for what in ("segfault", "crash", "vanish", "hog", "idle")
+        }
+    assert outcomes == {
+        "segfault": ["signal", "signal"],
+        "crash": ["exception"],
+        "vanish": ["exited"],
+        "hog": ["memory"],
+        "idle": ["no progress"],
+    }
+
+
+def test_limits_hold_about_when_they_should(trial):
+    assert 5 <= trial("forever").wall_seconds < 8
+    assert 2 <= trial("idle").wall_seconds < 5
+    assert 1.9 <= trial("burn").cpu_seconds < 4
+    assert trial("hog_by_children").peak_memory_bytes > 400_000_000
+
+
+def test_what_was_printed_is_kept_up_to_the_limit_without_secrets(gallery):
+    bench, session = gallery
+    runs = bench.store_folder / "runs"
+    assert (runs / str(session.trial("fine").id) / "1" / "output.log").read_text() == "fine\n"
+    assert (runs / str(session.trial("flood").id) / "1" / "output.log").stat().st_size <= 3_000_000
+    crash = (runs / str(session.trial("crash").id) / "1" / "output.log").read_text()
+    assert "bad shape 0 [redacted]" in crash
+    assert "sesame" not in crash
+
+
+def test_a_traceback_is_kept_without_secrets_and_the_store_holds_none(gallery):
+    bench, session = gallery
+    with bench.store() as store:
+        (event,) = store.events.of_trial(session.trial("crash").id)
+    assert "in crash" in event.data["traceback"]
+    for path in bench.store_folder.rglob("*"):
+        if path.is_file():
+            assert b"sesame-open" not in path.read_bytes(), path
+
+
+def test_a_grandchild_that_left_its_session_is_ended_with_its_trial(gallery, trial):
+    from headway.engine import processes
+
+    started = processes.start_time(int(trial("grandchild").metrics["pid"]))
+    assert started is None or not processes.alive(int(trial("grandchild").metrics["pid"]), started)
+
+
+def test_artifacts_are_kept_by_content(gallery):
+    bench, session = gallery
+    with bench.store() as store:
+        (kept,) = store.trials.artifacts(session.trial("artifact").id)
+        assert (kept.name, kept.size_bytes, store.artifacts.read(kept.digest)) == ("plots/a.txt", 6, b"a plot")
+
+
+def test_a_file_name_of_any_bytes_is_in_the_manifest(gallery):
+    bench, session = gallery
+    with bench.store() as store:
+        manifest = store.trials.manifest(session.trial("odd_names").manifest or "")
+    assert "\udcfe.bin" in {use.path for use in manifest.files}
+    assert session.trial("odd_names").metrics == {"": 1.0, "ünï/cödé 😀": 2.0}
+
+
+def test_a_record_says_how_and_on_what_a_trial_ran(gallery, trial):
+    record = trial("fine").record
+    assert record["backend"] == "local"
+    assert record["file"] == "study_of_bench.py"
+    assert record["hardware"]["cores"] >= 1
+    assert record["limits"]["wall_seconds"] == 5
+    assert "sesame" not in json.dumps(record)
+
+
+def test_ended_trials_leave_no_run_logs_and_no_checkpoints(gallery):
+    bench, _ = gallery
+    assert list(bench.store_folder.rglob("*.runlog")) == []
+    assert list(bench.store_folder.rglob("*.ckpt")) == []
+    assert list((bench.store_folder / "templates").iterdir()) == []
