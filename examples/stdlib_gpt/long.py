@@ -51,9 +51,7 @@ def train_long(run: headway.Run) -> None:
     # All of the held-out text, a window at a time. gzip has the easier task: it sees the text in one piece.
     bpb = learner.evaluate(*corpus.validation(len(corpus.held_out) // LENGTH, LENGTH))
     gzip_bpb = gzip_bits_per_byte(corpus)
-    print(
-        f"The held-out text takes {bpb:.3f} bits per byte; gzip -9 needs {gzip_bpb:.3f}, {gzip_bpb / bpb:.2f} times that."
-    )
+    print(f"The held-out text: {bpb:.3f} bits per byte; gzip -9 needs {gzip_bpb:.3f}, {gzip_bpb / bpb:.2f} times that.")
     run.report(val_bpb=bpb, gzip_bpb=gzip_bpb)
 
 
