@@ -183,9 +183,9 @@ class Library:
         if site not in self._owners:
             owners: dict[str, tuple[str, str]] = {}
             for distribution in metadata.distributions(path=[site]):
-                if (name := _name(distribution)) is not None:
+                if (owner := _named(distribution)) is not None:
                     for file in distribution.files or []:
-                        owners[file.parts[0].split(".", 1)[0]] = (name, distribution.version)
+                        owners[file.parts[0].split(".", 1)[0]] = owner
             self._owners[site] = owners
         return self._owners[site]
 
@@ -194,11 +194,8 @@ class Library:
             found = (item.name.removesuffix(".dist-info").rpartition("-") for item in Path(site).glob("*.dist-info"))
             self._versions[site] = {_normal(name): version for name, _, version in found}
             if any(Path(site).glob("*.egg-info")):  # as in Debian's packages; their names do not always tell
-                self._versions[site] |= {
-                    name: distribution.version
-                    for distribution in metadata.distributions(path=[site])
-                    if (name := _name(distribution)) is not None
-                }
+                named = (_named(distribution) for distribution in metadata.distributions(path=[site]))
+                self._versions[site] |= dict(owner for owner in named if owner is not None)
         return self._versions[site]
 
 
@@ -215,9 +212,10 @@ def _unseen(use: Use, inputs: Sequence[str]) -> str | None:
     return f"it uses {', '.join(unseen)}, which read files unseen; declare them: run.input(path), or a command's inputs"
 
 
-def _name(distribution: metadata.Distribution) -> str | None:
-    name = distribution.metadata["Name"]  # missing in what an interrupted pip leaves behind
-    return None if not name else _normal(name)
+def _named(distribution: metadata.Distribution) -> tuple[str, str] | None:
+    fields = distribution.metadata
+    name, version = fields["Name"], fields["Version"]  # missing in what an interrupted pip leaves behind
+    return (_normal(name), version) if name and version else None
 
 
 def _normal(name: str) -> str:
