@@ -49,7 +49,7 @@ def walk(run, steps=60, pause=0.0):
     run.report(loss=value)
 
 def slow_walk(run):
-    walk(run, pause=0.02)
+    walk(run, pause=0.014)
 
 def crash(run):
     raise ValueError(f"bad shape {run.seed}")

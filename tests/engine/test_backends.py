@@ -10,6 +10,7 @@ class TestLocalBackend(BackendConformance):
         return LocalBackend(setup)
 
 
+@pytest.mark.slow
 class TestLocalBackendThatSpawns(BackendConformance):
     loads_first = False
 

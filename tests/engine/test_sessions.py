@@ -11,8 +11,8 @@ from headway.core import Reason, StudyBusy, TrialState
 from headway.engine import SuccessiveHalving, processes
 from headway.store import live_points
 
-WALKS = [("walk", 0), ("walk", 1), ("walk", 2)]
-SLOW = [("slow_walk", 0), ("slow_walk", 1), ("slow_walk", 2)]
+WALKS = [("walk", 0), ("walk", 1)]
+SLOW = [("slow_walk", 0), ("slow_walk", 1)]
 
 
 def outcomes(bench, trial):
@@ -35,11 +35,11 @@ def uninterrupted(make_bench):
 
 
 def assert_same_curves(bench, session, uninterrupted):
-    assert [session.trial(*walk).state for walk in SLOW] == [TrialState.COMPLETE] * 3
+    assert [session.trial(*walk).state for walk in SLOW] == [TrialState.COMPLETE] * 2
     # A slow walk draws what a walk of the same seed draws.
     assert [bench.curve(session.trial(*walk)) for walk in SLOW] == uninterrupted
     assert all(curve[0] == list(range(60)) for curve in uninterrupted)
-    assert len({tuple(curve[1]) for curve in uninterrupted}) == 3
+    assert len({tuple(curve[1]) for curve in uninterrupted}) == 2
 
 
 def test_an_engine_killed_at_any_moment_is_resumed_and_each_trial_completes_once(bench, uninterrupted):
@@ -56,13 +56,13 @@ def test_an_engine_killed_at_any_moment_is_resumed_and_each_trial_completes_once
     assert_same_curves(made, session, uninterrupted)
     with made.store() as store:
         places = store.trials.of_study(1)
-        assert sorted(place.trial.seed for place in places) == [0, 1, 2]
+        assert sorted(place.trial.seed for place in places) == [0, 1]
         assert store.trials.open_attempts(1) == []
         resumed = [item for place in places for item in store.trials.attempts(place.trial.id)]
     assert sorted({item.outcome for item in resumed}) == ["complete", "interrupted"]
-    assert len(resumed) > 3
+    assert len(resumed) > 2
     again = made.play(*SLOW)
-    assert [end.reused for end in again.ends] == [True] * 3
+    assert [end.reused for end in again.ends] == [True] * 2
     assert again.began == []
 
 
@@ -101,6 +101,7 @@ def test_a_session_that_ends_at_once_loses_what_came_after_the_checkpoint_and_no
     assert outcomes(made, session.trial("slow_walk")) == ["interrupted", "complete"]
 
 
+@pytest.mark.slow
 def test_pausing_again_and_again_never_makes_a_trial_fail(bench, uninterrupted):
     made = bench()
     for limit in (12, 22, 32):
@@ -273,9 +274,9 @@ def test_time_and_slots_are_charged_and_answers_from_the_record_cost_nothing(ben
     passed = time.monotonic() - began
     with made.store() as store:
         spent = store.studies.spending(1)
-    assert 1.2 < spent["seconds"] <= passed
+    assert 0.8 < spent["seconds"] <= passed
     assert spent["slot seconds"] == pytest.approx(2 * spent["seconds"])
-    assert 1.1 < spent["busy slot seconds"] <= spent["seconds"]
+    assert 0.8 < spent["busy slot seconds"] <= spent["seconds"]
     made.play("slow_walk", workers=2)
     with made.store() as store:
         assert store.studies.spending(1) == spent

@@ -191,11 +191,13 @@ class Library:
 
     def _installed(self, site: str) -> dict[str, str]:
         if site not in self._versions:
-            found = (item.name.removesuffix(".dist-info").rpartition("-") for item in Path(site).glob("*.dist-info"))
-            self._versions[site] = {_normal(name): version for name, _, version in found}
+            versions: dict[str, str] = {}
             if any(Path(site).glob("*.egg-info")):  # as in Debian's packages; their names do not always tell
                 named = (_named(distribution) for distribution in metadata.distributions(path=[site]))
-                self._versions[site] |= dict(owner for owner in named if owner is not None)
+                versions |= dict(owner for owner in named if owner is not None)
+            found = (item.name.removesuffix(".dist-info").rpartition("-") for item in Path(site).glob("*.dist-info"))
+            versions |= {_normal(name): version for name, _, version in found}
+            self._versions[site] = versions
         return self._versions[site]
 
 

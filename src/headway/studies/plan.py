@@ -163,6 +163,7 @@ class StudyPlan:
         recorded = self._store.studies.proposals(self._record.id)
         if not recorded:
             self._store.studies.propose(self._record.id, 0, self.baseline, "baseline")
+        self._sampled = sum(item.proposer == self._study.sampler for item in recorded)
         return [(item.number, item.candidate, item.config) for item in recorded if item.number > 0]
 
     def _candidate(self, config: Mapping[str, Any]) -> str:
@@ -180,15 +181,15 @@ class StudyPlan:
         if not self._study.experiment.space.parameters:
             return None
         known = {self.baseline, *(candidate for _, candidate, _ in self._proposals)}
-        first = sum(item.proposer == self._study.sampler for item in self._store.studies.proposals(self._record.id))
         sampler, history = self._make_sampler(), self._history()
-        for index in range(first, first + _DUPLICATES_IN_A_ROW):
+        for index in range(self._sampled, self._sampled + _DUPLICATES_IN_A_ROW):
             config = sampler.propose(index, history)
             if config is None:
                 return None
             candidate = self._candidate(config)
             if candidate not in known:
                 number = self._number()
+                self._sampled += 1
                 self._store.studies.propose(
                     self._record.id, number, candidate, self._study.sampler, parents=(self.baseline,)
                 )
