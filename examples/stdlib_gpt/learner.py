@@ -71,3 +71,12 @@ class Learner:
 
 def _part(kind: str, name: str) -> ModuleType:
     return importlib.import_module(f"{kind}.{name}")
+
+
+def batch_starts(text_length: int, shape: tuple[int, int], length: int, seed: int) -> Tensor:
+    """Return where the windows of each step's batch begin, in `shape`: steps by batch.
+
+    Only the seed decides: all candidates read the same text.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, text_length - length, shape, generator=generator)

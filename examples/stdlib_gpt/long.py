@@ -1,13 +1,12 @@
-"""How far does the best recipe get in ten minutes on two cores, and does it compress Python better than gzip?
+"""How far does the best recipe get in twelve minutes on two cores, and does it compress Python better than gzip?
 
 headway run examples/stdlib_gpt/long.py
 """
 
 import gzip
 
-import torch
 from corpus import Corpus, load_corpus
-from learner import Learner
+from learner import Learner, batch_starts
 
 import headway
 
@@ -34,8 +33,7 @@ LAYERS, WIDTH = 4, 128
 def train_long(run: headway.Run) -> None:
     corpus: Corpus = run.setup
     validation = corpus.validation(128, LENGTH)
-    generator = torch.Generator().manual_seed(run.seed)
-    starts = torch.randint(0, len(corpus.train) - LENGTH, (STEPS, BATCH), generator=generator)
+    starts = batch_starts(len(corpus.train), (STEPS, BATCH), LENGTH, run.seed)
     learner = Learner(run.config, width=WIDTH, length=LENGTH, horizon=STEPS)
 
     saved = run.restore()

@@ -6,14 +6,17 @@ The baseline is a sensible one: GPT-2's parts under AdamW. The study looks for s
 came after it. Then it runs its two best finds and the baseline again with other seeds, and says what really holds.
 """
 
-import torch
-from corpus import load_corpus
-from learner import WIDTHS, Learner
-
 import headway
 
 STEPS, LENGTH, VALIDATION_WINDOWS = 540, 96, 256
 EVALUATE_EVERY = 60  # a ninth of the steps: ASHA first decides there, and has the metric for it
+
+
+def load_corpus():
+    """Load the text, and with it torch: in the warm process, not whenever somebody looks at the study."""
+    import corpus
+
+    return corpus.load_corpus()
 
 
 @headway.experiment(
@@ -34,9 +37,11 @@ EVALUATE_EVERY = 60  # a ninth of the steps: ASHA first decides there, and has t
     },
 )
 def train(run: headway.Run) -> None:
+    from learner import WIDTHS, Learner, batch_starts
+
     corpus, config = run.setup, run.config
     validation = corpus.validation(VALIDATION_WINDOWS, LENGTH)
-    starts = batch_starts(len(corpus.train), config.batch, run.seed)
+    starts = batch_starts(len(corpus.train), (STEPS, config.batch), LENGTH, run.seed)
     learner = Learner(config, width=WIDTHS[config.layers], length=LENGTH, horizon=STEPS)
 
     saved = run.restore()  # nothing at first; after a pause or a crash, what `run.checkpoint` was last given
@@ -49,12 +54,6 @@ def train(run: headway.Run) -> None:
             run.log(val_bpb=learner.evaluate(*validation))
         run.checkpoint(learner.state, every=EVALUATE_EVERY)
     run.report(val_bpb=learner.evaluate(*validation))
-
-
-def batch_starts(text_length: int, batch: int, seed: int) -> torch.Tensor:
-    """Return where the windows of each step's batch begin. Only the seed decides: all candidates read the same text."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, text_length - LENGTH, (STEPS, batch), generator=generator)
 
 
 study = headway.Study(

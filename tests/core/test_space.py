@@ -74,7 +74,8 @@ def test_a_space_survives_its_json(space, point):
 def test_numbers_grow_with_the_quantile(parameter, left, right):
     low, high = sorted((left, right))
     if isinstance(parameter, Choice):
-        assert parameter.values.index(parameter.at(low)) <= parameter.values.index(parameter.at(high))
+        order = [canonical_json(value) for value in parameter.values]  # False == 0, and both may be choices
+        assert order.index(canonical_json(parameter.at(low))) <= order.index(canonical_json(parameter.at(high)))
     else:
         assert parameter.low <= parameter.at(low) <= parameter.at(high) <= parameter.high
 

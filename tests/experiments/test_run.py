@@ -219,6 +219,7 @@ def test_random_state_of_libraries_goes_on_bit_for_bit(tmp_path, package, parts)
     assert len(set(whole.values())) == 12
 
 
+@pytest.mark.slow
 def test_a_library_that_is_imported_late_is_seeded(tmp_path):
     pytest.importorskip("numpy")
     one, same, other = (curve_of(tmp_path / str(i), LAZY, seed=seed) for i, seed in enumerate((1, 1, 2)))

@@ -284,6 +284,7 @@ def test_asking_whether_all_is_done_changes_nothing(player):
     assert len(made.play()) == 12
 
 
+@pytest.mark.slow
 def test_many_trials_do_not_make_asking_slow(player):
     import time
 

@@ -132,6 +132,7 @@ def test_what_is_not_the_same_is_named(project):
     assert "is not reproduced" in found.sentence
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_stopped_early_is_stopped_again_at_the_same_step(project):
     kinds = ["walk", "late", "lib"]
     trials = project.run(*kinds, scheduler="asha(reduction=3, first=0.2)")

@@ -151,7 +151,7 @@ class Engine:
                 assignment = self._again.pop(0)
             elif (assignment := work.next([attempt.assignment for attempt in self._running.values()])) is None:
                 return
-            answer = self._reuse.finished(assignment.candidate, assignment.seed, self._placed)
+            answer = self._reuse.finished(assignment.candidate, assignment.seed)
             if answer is not None:
                 self._answer(work, assignment, answer)
             else:
@@ -159,7 +159,8 @@ class Engine:
 
     def _answer(self, work: Work, assignment: Assignment, trial: TrialRecord) -> None:
         if trial.id not in self._placed:
-            self._place(trial, assignment, reused=True)
+            self._place(trial, assignment, reused=not self._reuse.own(trial.id))
+            self._rungs.recall({trial.id})
         self._observer.ended(trial, assignment, reused=True)
         work.ended(assignment, trial, reused=True)
 
@@ -240,7 +241,7 @@ class Engine:
             ),
             attempt.cause,
             began=attempt.started,
-            wall_seconds=attempt.wall_seconds,
+            wall_seconds=attempt.wall_seconds if ended.wall_seconds is None else ended.wall_seconds,
         )
         self._reuse.refresh()
         return record

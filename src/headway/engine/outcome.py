@@ -20,13 +20,14 @@ _OUT_OF_MEMORY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """Say how a process ended: by a code, or by a signal, and what it cost.
+    """Say how a process ended: by a code, or by a signal, and what it cost (`wall_seconds` where somebody watched).
 
     `lost` where it went away before its trial ended; `interrupted` where that was because its engine did.
     """
 
     code: int | None = None
     signal: int | None = None
+    wall_seconds: float | None = None
     cpu_seconds: float = 0.0
     peak_memory_bytes: int = 0
     lost: bool = False
@@ -116,6 +117,7 @@ def _limit_text(reason: Reason, limits: Limits) -> str:
         Reason.OUTPUT: f"It printed more than {limits.output_bytes / 2**20:,.0f} MiB (limits.output_bytes).",
         Reason.NO_PROGRESS: f"For {limits.idle_seconds:g} s it logged and printed nothing (limits.idle_seconds).",
         Reason.LOST: "Its process went away twice.",
+        Reason.NOT_FINITE: "The metric was NaN or infinite at a rung: the training diverged.",
     }
     return texts.get(reason, str(reason))
 

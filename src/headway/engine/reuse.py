@@ -39,10 +39,14 @@ class Reuse:
         """Forget what was compared: files may have changed since."""
         self._verdicts.clear()
 
-    def finished(self, candidate: str, seed: int, placed: Mapping[int, Any]) -> TrialRecord | None:
-        """Return the newest trial that ended and still counts. `placed` are the trials that are this study's own."""
+    def own(self, trial: int) -> bool:
+        """Tell whether this study ran the trial itself, even if another version of it took its place since."""
+        return self._store.trials.run_by(trial, self._study.id)
+
+    def finished(self, candidate: str, seed: int) -> TrialRecord | None:
+        """Return the newest trial that ended and still counts."""
         for trial in self._store.trials.same(candidate, seed):
-            own = trial.id in placed
+            own = self.own(trial.id)
             if trial.state.ended and self._counts(trial, own=own) and self.changed(trial, own=own) is None:
                 return trial
         return None

@@ -52,6 +52,8 @@ class Rungs:
             self._warn(trial, step)
         if go_on:
             attempt.follower.grant(step + 1)
+        elif value is not None and not math.isfinite(value):
+            attempt.stop(Reason.NOT_FINITE)
         else:
             attempt.stop(Reason.SCHEDULER)
 

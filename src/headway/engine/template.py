@@ -50,6 +50,7 @@ class _Template:
         self._files: dict[str, tuple[int, ...] | None] = {}
         self._helpers: frozenset[int] = frozenset()  # what setup() started for all trials, such as a resource tracker
         self._running: dict[int, int] = {}  # pid -> attempt
+        self._began: dict[int, float] = {}
         self._received = b""
         self._outputs: list[int] = []
 
@@ -122,6 +123,7 @@ class _Template:
             self._child(spec, output, template)
         os.close(output)
         self._running[pid] = spec.attempt
+        self._began[pid] = time.monotonic()
         self._say(begun=spec.attempt, pid=pid, started=processes.start_time(pid))
 
     def _child(self, spec: AttemptSpec, output: int, template: int) -> None:
@@ -170,6 +172,7 @@ class _Template:
                 self._sweep()
                 self._say(
                     gone=attempt,
+                    seconds=time.monotonic() - self._began.pop(pid),
                     code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
                     signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
                     cpu=used.ru_utime + used.ru_stime,

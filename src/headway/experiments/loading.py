@@ -11,7 +11,7 @@ from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
 
-from headway.core import ExperimentError
+from headway.core import ExperimentError, HeadwayError
 
 __all__ = ["StopLoading", "load_file", "loading"]
 
@@ -49,7 +49,7 @@ def load_file(path: Path) -> ModuleType:
             spec.loader.exec_module(module)
         except StopLoading:
             pass
-        except ExperimentError:
+        except HeadwayError:  # it says what is wrong, and where
             del sys.modules[name]
             raise
         except (Exception, SystemExit) as error:

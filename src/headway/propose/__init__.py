@@ -3,7 +3,7 @@
 from headway.propose.grid import GridSampler
 from headway.propose.optuna import OptunaSampler
 from headway.propose.random import RandomSampler
-from headway.propose.registry import SamplerFactory, make_sampler
+from headway.propose.registry import SamplerFactory, check_sampler, make_sampler
 from headway.propose.sampler import Observation, Sampler
 from headway.propose.sobol import SobolSampler
 
@@ -15,5 +15,6 @@ __all__ = [
     "Sampler",
     "SamplerFactory",
     "SobolSampler",
+    "check_sampler",
     "make_sampler",
 ]

@@ -3,16 +3,17 @@
 import difflib
 import logging
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Protocol
 
-from headway.core import Direction, Space, UsageError
+from headway.core import Direction, MissingExtra, Space, UsageError
 from headway.propose.grid import GridSampler
 from headway.propose.optuna import OptunaSampler
 from headway.propose.random import RandomSampler
 from headway.propose.sampler import Sampler
 from headway.propose.sobol import SobolSampler
 
-__all__ = ["ENTRY_POINTS", "SamplerFactory", "make_sampler"]
+__all__ = ["ENTRY_POINTS", "SamplerFactory", "check_sampler", "make_sampler"]
 
 ENTRY_POINTS = "headway.samplers"
 _log = logging.getLogger(__name__)
@@ -46,6 +47,14 @@ def _tpe(space: Space, *, seed: int, direction: Direction) -> Sampler:
 
 
 _BUILT_IN: dict[str, SamplerFactory] = {"grid": _grid, "random": _random, "sobol": _sobol, "tpe": _tpe}
+
+
+def check_sampler(name: str) -> None:
+    """Raise what `make_sampler` would raise, without building anything: before the first trial runs, not after."""
+    if name not in _BUILT_IN:
+        _plugged_in(name)
+    elif name == "tpe" and find_spec("optuna") is None:
+        raise MissingExtra("optuna", "optuna", "The sampler 'tpe'")
 
 
 def make_sampler(name: str | SamplerFactory, space: Space, *, seed: int, direction: Direction) -> Sampler:

@@ -60,6 +60,7 @@ class ProposalRecord:
     proposer: str
     parents: tuple[str, ...]
     note: str
+    created: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,8 @@ class Studies:
         study = self.find(name)
         if study is None:
             names = [item.name for item in self.all()]
-            there = f"It holds: {', '.join(names)}." if names else "It is empty; type: headway init"
+            empty = "It is empty. Type: headway run FILE ('headway init' writes one)"
+            there = f"It holds: {', '.join(names)}." if names else empty
             raise NotFound(f"The store {self._database.path.parent} has no study {name!r}. {there}")
         return study
 
@@ -157,6 +158,7 @@ class Studies:
                 proposer=row["proposer"],
                 parents=tuple(decode(row["parents"])),
                 note=row["note"],
+                created=row["created"],
             )
             for row in rows
         ]

@@ -31,8 +31,10 @@ class Trials:
         row = self._database.row(f"{_TRIAL} WHERE t.id = ?", (trial,))
         if row is None:
             last = self._database.row("SELECT max(id) FROM trials")
-            there = f"The last one is {last[0]}" if last and last[0] else "There are none yet"
-            raise NotFound(f"There is no trial {trial}. {there}; 'headway trials' lists them.")
+            there = (
+                f"The last one is {last[0]}; 'headway trials' lists them" if last and last[0] else "There are none yet"
+            )
+            raise NotFound(f"There is no trial {trial}. {there}.")
         return _trial(row)
 
     def same(self, candidate: str, seed: int) -> list[TrialRecord]:
@@ -158,6 +160,11 @@ class Trials:
         return [
             _attempt(row) for row in self._database.rows("SELECT * FROM attempts WHERE trial = ? ORDER BY id", (trial,))
         ]
+
+    def run_by(self, trial: int, study: int) -> bool:
+        """Tell whether a study's engine itself ran the trial, and so has paid for it."""
+        sql = "SELECT 1 FROM attempts WHERE trial = ? AND study = ? LIMIT 1"
+        return self._database.row(sql, (trial, study)) is not None
 
     def open_attempts(self, study: int) -> list[AttemptRecord]:
         """Return the attempts that a study's engine never ended: what a dead engine left."""

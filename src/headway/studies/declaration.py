@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headway.core import Budget, Config, UsageError
+from headway.core import Budget, Config, SpaceError, UsageError
 from headway.engine import Observer, make_scheduler
 from headway.experiments import Experiment, load_file
 from headway.store import FOLDER
@@ -42,7 +42,7 @@ class Declaration(ABC):
             )
         self.experiment = experiment
         self.name = name or _plain(experiment.name)
-        self.baseline = experiment.space.check(baseline) if baseline is not None else _centre(experiment)
+        self.baseline = _centre(experiment) if baseline is None else _checked(experiment, baseline)
         self.sampler = sampler
         self.scheduler = make_scheduler(scheduler, experiment.direction).described
         self.budget = Budget.parse(budget) if isinstance(budget, str) else budget
@@ -54,6 +54,9 @@ class Declaration(ABC):
         self.source = _caller() or experiment.source
         self._check()
         _declared.append(self)
+
+    def __repr__(self) -> str:
+        return f"<study {self.name!r}: {self.experiment.name}, {self.sampler}, {self.scheduler}, {self.budget}>"
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -126,6 +129,17 @@ def studies_in(file: Path) -> dict[str, Declaration]:
     if not found:
         raise UsageError(f"{file} declares no study. Add one: study = headway.Study(train, budget='24 trials')")
     return found
+
+
+# What Python says of a wrong argument names the class that people wrote.
+Declaration.__init__.__qualname__ = "Study"
+
+
+def _checked(experiment: Experiment, baseline: Config) -> dict[str, Any]:
+    try:
+        return experiment.space.check(baseline)
+    except SpaceError as error:
+        raise SpaceError(f"The study's baseline cannot be used. {error}") from None
 
 
 def _centre(experiment: Experiment) -> dict[str, Any]:

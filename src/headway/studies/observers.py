@@ -50,7 +50,8 @@ class PlainObserver(QuietObserver):
 
 def describe_end(trial: TrialRecord, assignment: Assignment, *, reused: bool) -> str:
     """Say in one line how a trial ended."""
-    what = f"trial {trial.id:>4}  {assignment.role:<8}  seed {trial.seed:<3}"
+    whose = f"{assignment.role} #{assignment.number}" if assignment.number else str(assignment.role)
+    what = f"trial {trial.id:>4}  {whose:<12}  seed {trial.seed:<3}"
     value = "" if trial.value is None else f"  {trial.value:.5g}"
     how = "from the record" if reused else f"{trial.wall_seconds:.1f} s"
     why = f"  {trial.reason}: {trial.message}" if trial.reason is not None else ""

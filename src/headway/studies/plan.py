@@ -117,6 +117,8 @@ class StudyPlan:
 
     def _next_baseline(self, busy: set[tuple[str, int]]) -> Assignment | None:
         for seed in (self._study.seed, *self.confirmation_seeds):
+            if seed != self._study.seed and not self._baseline_stands():
+                return None  # what failed once with this code would fail with every seed
             if self._open(self.baseline, seed, busy):
                 return self._assign(self.baseline, self._study.baseline, seed, Role.BASELINE, 0)
         return None

@@ -11,6 +11,7 @@ from typing import Any
 from headway.core import DefinitionChanged
 from headway.engine import Ending, Engine, EngineSettings, Observer, Origin, make_scheduler
 from headway.experiments import CommandExperiment, Experiment
+from headway.propose import check_sampler
 from headway.store import Store, StudyRecord
 from headway.studies.conclude import conclude
 from headway.studies.declaration import Declaration
@@ -27,6 +28,7 @@ def run_study(
 ) -> StudySummary:
     """Run a study, or go on with it, and return its summary. Ctrl-C pauses it; a second one ends it at once."""
     watcher = observer or PlainObserver()
+    check_sampler(study.sampler)
     with Store.open(folder) as store:
         record = record_of(store, study)
         if not study.experiment.has_seed_channel:
@@ -48,7 +50,12 @@ def run_study(
             conclude(store, record, study, plan, engine.changed_files)
             store.studies.set_state(record.id, "finished")
         write_report(store, summarize(store, store.studies.get(record.name)))
-        return summarize(store, store.studies.get(record.name))
+        summary = summarize(store, store.studies.get(record.name))
+        if observer is None:  # nobody else tells what came of it
+            watcher.note(
+                summary.sentence if ending == "done" else f"Paused. To go on, type: headway resume {study.name}"
+            )
+        return summary
 
 
 def record_of(store: Store, study: Declaration) -> StudyRecord:

@@ -42,7 +42,7 @@ class CandidateRow:
     decision: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StudySummary:
     """Hold all that there is to say of a study."""
 
@@ -57,6 +57,9 @@ class StudySummary:
     figures: KeyFigures
     sentence: str
     report: str | None
+
+    def __repr__(self) -> str:
+        return f"<study {self.study.name!r}, {self.study.state}: {self.sentence}>"
 
     @property
     def trials(self) -> list[StudyTrial]:
@@ -107,7 +110,8 @@ def summarize(store: Store, study: StudyRecord) -> StudySummary:
     for place in places:
         by_number.setdefault(place.number, []).append(place)
     rows: list[CandidateRow] = []
-    for item in store.studies.proposals(study.id):
+    proposals = store.studies.proposals(study.id)
+    for item in proposals:
         own = tuple(sorted(by_number.get(item.number, ()), key=lambda place: place.trial.seed))
         state, value, reason = _standing(own)
         rows.append(
@@ -137,7 +141,7 @@ def summarize(store: Store, study: StudyRecord) -> StudySummary:
         verdicts=tuple(verdicts),
         budget=Budget(trials=budget.get("trials"), seconds=budget.get("seconds")),
         spent=Spent(trials=executed, seconds=spending.get("seconds", 0.0)),
-        figures=_figures(places, verdicts, spending),
+        figures=_figures(places, verdicts, spending, {item.candidate: item.created for item in proposals}),
         sentence=_sentence(study, verdicts, store),
         report=str(report) if report.exists() else None,
     )
@@ -165,13 +169,15 @@ def _sentence(study: StudyRecord, verdicts: Sequence[VerdictRecord], store: Stor
 
 
 def _figures(
-    places: Sequence[StudyTrial], verdicts: Sequence[VerdictRecord], spending: Mapping[str, float]
+    places: Sequence[StudyTrial],
+    verdicts: Sequence[VerdictRecord],
+    spending: Mapping[str, float],
+    proposed: Mapping[str, float],
 ) -> KeyFigures:
     own = [place.trial for place in places if not place.reused and place.trial.state.ended]
     seconds, slots, busy = (spending.get(kind, 0.0) for kind in ("seconds", "slot seconds", "busy slot seconds"))
     wasted = sum(trial.wall_seconds for trial in own if trial.state == TrialState.FAILED)
-    created = {trial.candidate: trial.created for trial in reversed(own)}
-    waits = [item.created - created[item.candidate] for item in verdicts if item.candidate in created]
+    waits = [item.created - proposed[item.candidate] for item in verdicts if item.candidate in proposed]
     return KeyFigures(
         trials_per_hour=3600 * len(own) / seconds if seconds else None,
         idea_to_verdict_seconds=statistics.median(waits) if waits else None,

@@ -46,7 +46,11 @@ class Backend(ABC):
 
     @abstractmethod
     async def open(self, note: Callable[[str], None]) -> None:
-        """Get ready to run; tell through `note` what a person should know. Raise when the experiment cannot load."""
+        """Get ready to run; tell through `note` what a person should know.
+
+        Raise `ExperimentError` when the experiment cannot load; a backend that loads it for each attempt lets these
+        fail instead.
+        """
 
     @abstractmethod
     async def start(self, spec: AttemptSpec) -> Process:

@@ -208,6 +208,7 @@ class _TemplateLink:
     def _take(self, message: dict[str, Any]) -> None:
         if "gone" in message:
             exit_ = Exit(
+                wall_seconds=message["seconds"],
                 code=message["code"],
                 signal=message["signal"],
                 cpu_seconds=message["cpu"],

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["resume", "run"]
 
+BASELINE_FAILED = 10
 _EXITS = {
     3: "the study is in the record with another definition",
     4: "another engine runs the study",
     6: "an optional package is not installed",
+    BASELINE_FAILED: "the baseline failed, so nothing could be compared with it",
     PAUSED: "paused; 'headway resume' goes on",
 }
 
@@ -139,6 +141,8 @@ def _run_all(studies: "list[Declaration]", options: _Options) -> None:
         echo_json({"studies": [summary.to_json() for summary in summaries]})
     if summaries[-1].study.state != "finished":
         click.get_current_context().exit(PAUSED)
+    if any(summary.candidates and summary.candidates[0].state == "failed" for summary in summaries):
+        click.get_current_context().exit(BASELINE_FAILED)
 
 
 def _run_one(study: "Declaration", options: _Options) -> "StudySummary":

@@ -106,7 +106,7 @@ def _standing(row: CandidateRow) -> Html:
 
 
 def _value(view: View, row: CandidateRow) -> Html:
-    if row.value is None:
+    if row.value is None or row.state == TrialState.FAILED:
         return EMPTY
     shown = fixed(row.value, view.decimals)
     place = search_trial(row)

@@ -139,10 +139,15 @@ class View:
         ):
             noise = [sd for sd in [statistics.stdev(values)] if sd > 0]
         if noise:
-            return decimals_for(statistics.median(noise))
+            return max(decimals_for(statistics.median(noise)), self._digits_of_smallest())
         ordered = sorted(row.value for row in self.summary.candidates if row.value is not None)
         wide = quantile(ordered, 0.9) - quantile(ordered, 0.1) if ordered else 0.0
         return decimals_for(wide / 100) if 0 < wide < math.inf else None
+
+    def _digits_of_smallest(self) -> int:
+        """Return the decimals that show two digits of the smallest value: values of 0.00 tell nobody apart."""
+        sizes = [abs(row.value) for row in self.summary.candidates if row.value and row.state == TrialState.COMPLETE]
+        return min(6, max(0, 1 - math.floor(math.log10(min(sizes))))) if sizes else 0
 
 
 def row_name(row: CandidateRow) -> str:
