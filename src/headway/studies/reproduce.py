@@ -12,7 +12,7 @@ from headway.core import FileUse, HeadwayError, Limits, Manifest, Needs, Role, S
 from headway.engine import Assignment, Engine, EngineSettings, Observer, Origin, Scheduler
 from headway.engine.manifests import Library
 from headway.experiments import Experiment, Run
-from headway.store import FOLDER, Curve, Store, TrialRecord
+from headway.store import FOLDER, Curve, Store, TrialRecord, find_root
 from headway.studies.observers import QuietObserver
 
 __all__ = ["Reproduction", "reproduce"]
@@ -36,7 +36,7 @@ def reproduce(store: Store, trial: int, observer: Observer | None = None) -> Rep
     if original.manifest is None:
         raise HeadwayError(f"Trial {trial} has no manifest: it never ran to a point where its files were recorded.")
     manifest = store.trials.manifest(original.manifest)
-    root = store.folder.parent
+    root = store.folder.parent if store.folder.name == FOLDER else find_root(Path.cwd())
     with tempfile.TemporaryDirectory(prefix="headway-reproduce-") as name:
         copy = Path(name)
         (copy / FOLDER).mkdir()  # marks the root, so that paths stay what they were
