@@ -212,14 +212,12 @@ def test_report_writes_and_prints_its_path(ask, ask_json, store, study):
     ],
 )
 def test_export_chooses_format_and_file(ask_json, project, study, words, file):
-    pytest.importorskip("headway.studies.export")
     data = ask_json("export", "spirals", *words)
     assert data["path"] == file
     assert (project / file).stat().st_size == data["size_bytes"] > 0
 
 
 def test_export_of_an_unknown_ending_says_which_there_are(ask, study):
-    pytest.importorskip("headway.studies.export")
     result = ask("export", "--to", "x.xls")
     assert result.exit_code == 2
     assert ".csv, .parquet or .json" in result.stderr
