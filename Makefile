@@ -7,7 +7,7 @@ READY := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check wheel clean
+.PHONY: help demo test test-slow check bench wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,12 +29,15 @@ check: $(READY)  ## lint, formatting, import layers, types
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
+bench: $(READY)  ## measure Headway beside its peers (docs/benchmarks.md)
+	$(BIN)/python -m benchmarks --all
+
 wheel: $(READY)  ## build dist/*.whl
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:  ## remove .venv, dist and caches; .headway, the record of your studies, stays
-	rm -rf .venv dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	rm -rf .venv .venv-peers dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # hatchling comes first and the build is not isolated: an isolated one would fetch a hatchling that constraints.txt does not pin.
 # A .venv that an interrupted run left without a working pip is made anew.

@@ -85,6 +85,9 @@ class Session:
         known |= {(item.candidate, item.seed) for item in running}
         return next((item for item in self.assignments if (item.candidate, item.seed) not in known), None)
 
+    def recall(self, stale):
+        return 0
+
     def done(self):
         return len(self.ends) >= len(self.assignments)
 
@@ -93,6 +96,9 @@ class Session:
 
     def note(self, text):
         self.notes.append(text)
+
+    def recalled(self, trials):
+        pass
 
     def preparing(self, text):
         del text

@@ -105,7 +105,7 @@ def test_a_script_pauses_at_its_checkpoint_and_goes_on_from_there(made):
 
     assert made.play("walk", on_progress=pause).ending == "paused"
     with made.store() as store:
-        (place,) = store.trials.of_study(1)
+        (place,) = store.places.of_study(1)
         assert place.trial.state == TrialState.PAUSED
         output = (store.folder / "runs" / str(place.trial.id) / "1" / "output.log").read_text()
     assert output == ""  # no traceback of what ended it

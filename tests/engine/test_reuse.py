@@ -116,7 +116,7 @@ def test_another_study_shares_what_is_the_same(made):
     session = made.play("plain", "left", "right", name="other")
     assert ran(session) == {"right"}
     with made.store() as store:
-        places = store.trials.of_study(store.studies.get("other").id)
+        places = store.places.of_study(store.studies.get("other").id)
     assert [(place.reused, place.trial.value) for place in places] == [(True, 1.0), (True, 1.0), (False, 2.0)]
 
 

@@ -22,8 +22,7 @@ def outcomes(bench, trial):
 
 def logged(store, count):
     """Tell whether that many points were logged by running trials."""
-    folders = (store.folder / item.directory for item in store.trials.open_attempts(1))
-    return sum(len(live_points(folder)) for folder in folders if folder.exists()) >= count
+    return sum(len(live_points(store.folder, item)) for item in store.trials.open_attempts(1)) >= count
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def test_an_engine_killed_at_any_moment_is_resumed_and_each_trial_completes_once
     assert any("running when the last engine ended" in note for note in session.notes)
     assert_same_curves(made, session, uninterrupted)
     with made.store() as store:
-        places = store.trials.of_study(1)
+        places = store.places.of_study(1)
         assert sorted(place.trial.seed for place in places) == [0, 1]
         assert store.trials.open_attempts(1) == []
         resumed = [item for place in places for item in store.trials.attempts(place.trial.id)]
@@ -77,7 +76,7 @@ def test_a_paused_session_goes_on_from_its_checkpoints(bench, uninterrupted):
     assert first.ending == "paused"
     assert first.ends == []
     with made.store() as store:
-        paused = [place.trial for place in store.trials.of_study(1)]
+        paused = [place.trial for place in store.places.of_study(1)]
         assert {trial.state for trial in paused} == {TrialState.PAUSED}
         assert all(20 < (trial.step or 0) < 60 for trial in paused)
         assert store.studies.get("bench").state == "paused"

@@ -102,7 +102,7 @@ def test_a_setup_that_raises_is_a_clear_error_and_frees_the_study(bench):
     with made.store() as store:
         study = store.studies.get("bench")
         assert (study.lease_pid, study.state) == (None, "paused")
-        assert store.trials.of_study(study.id) == []
+        assert store.places.of_study(study.id) == []
 
 
 @pytest.mark.parametrize("setup", ["__import__('os')._exit(3)", "__import__('os').abort()", "raise SystemExit(0)"])
@@ -122,7 +122,7 @@ def test_a_study_that_breaks_while_it_runs_ends_the_session_and_keeps_what_was_d
     with pytest.raises(ExperimentError, match="SyntaxError"):
         made.play(("one", 0), ("one", 1), workers=1, on_end=wreck)
     with made.store() as store:
-        states = [place.trial.state for place in store.trials.of_study(1)]
+        states = [place.trial.state for place in store.places.of_study(1)]
         assert states == [TrialState.COMPLETE, TrialState.QUEUED]
         assert store.studies.get("bench").lease_pid is None
 

@@ -65,7 +65,7 @@ def study(store):
         store.studies.propose(made.id, number, candidate, "baseline" if number == 0 else "tpe", parents)
     for seed in (0, 1):
         trial = store.trials.create(candidates[0], seed)
-        store.trials.place(made.id, trial, Role.BASELINE, 0, reused=seed == 1)
+        store.places.add(made.id, trial, Role.BASELINE, 0, reused=seed == 1)
         attempt = store.trials.begin(trial, made.id, f"runs/{trial}/1", {})
         values = [2.0, math.nan, math.inf, -math.inf, 1.5]
         points = [Point("loss", 10 * i, v, 0.0) for i, v in enumerate(values)] + [Point("acc", 40, 0.9, 0.0)]
@@ -73,11 +73,11 @@ def study(store):
         store.trials.end_attempt(attempt, "complete", wall_seconds=4.0, cpu_seconds=7.5, peak_memory_bytes=1 << 33)
         store.trials.end(trial, TrialState.COMPLETE, value=1.5, metrics={"loss": 1.5, "acc": 0.9}, step=50, horizon=50)
     crashed = store.trials.create(candidates[1], 0)
-    store.trials.place(made.id, crashed, Role.SEARCH, 1, reused=False)
+    store.places.add(made.id, crashed, Role.SEARCH, 1, reused=False)
     store.trials.begin(crashed, made.id, f"runs/{crashed}/1", {})
     store.trials.end(crashed, TrialState.FAILED, reason=Reason.EXCEPTION, message='a "b",\nc')
     running = store.trials.create(candidates[2], 0)
-    store.trials.place(made.id, running, Role.SEARCH, 2, reused=False)
+    store.places.add(made.id, running, Role.SEARCH, 2, reused=False)
     store.trials.begin(running, made.id, f"runs/{running}/1", {})
     folder = store.run_folder(running) / "1"
     folder.mkdir(parents=True)
@@ -139,7 +139,7 @@ def test_text_that_is_no_unicode_does_not_stop_an_export(store, tmp_path, kind):
     made = create(store)
     candidate = store.studies.add_candidate("e" * 20, {"file": "t\udcc3ta"})
     store.studies.propose(made.id, 0, candidate, "baseline")
-    store.trials.place(made.id, store.trials.create(candidate, 0), Role.BASELINE, 0, reused=False)
+    store.places.add(made.id, store.trials.create(candidate, 0), Role.BASELINE, 0, reused=False)
     export_study(store, summary(store, made), tmp_path / "t", kind)
     assert (tmp_path / "t").stat().st_size > 100
 
@@ -186,7 +186,7 @@ def test_many_points_go_in_groups(store, tmp_path, monkeypatch):
     candidate = store.studies.add_candidate("e" * 20, CONFIGS[0])
     store.studies.propose(made.id, 0, candidate, "baseline")
     trial = store.trials.create(candidate, 0)
-    store.trials.place(made.id, trial, Role.BASELINE, 0, reused=False)
+    store.places.add(made.id, trial, Role.BASELINE, 0, reused=False)
     attempt = store.trials.begin(trial, made.id, "runs/1/1", {})
     store.curves.fold(trial, attempt, [Point("loss", step, step / 7, 0.0) for step in range(3500)])
     export_curves(store, summary(store, made), tmp_path / "c.parquet", "parquet")
@@ -250,7 +250,7 @@ def test_any_configurations_go_to_parquet(tmp_path_factory, configs):
         for number, config in enumerate(configs):
             candidate = store.studies.add_candidate("e" * 20, {**config, "number": number})
             store.studies.propose(made.id, number, candidate, "any")
-            store.trials.place(made.id, store.trials.create(candidate, 0), Role.SEARCH, number, reused=False)
+            store.places.add(made.id, store.trials.create(candidate, 0), Role.SEARCH, number, reused=False)
         export_study(store, summary(store, made), folder / "t.parquet", "parquet")
         export_study(store, summary(store, made), folder / "t.json", "json")
     table = polars.read_parquet(folder / "t.parquet")

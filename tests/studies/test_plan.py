@@ -39,18 +39,19 @@ def usual(config, seed):
 class Player:
     """Be the engine of a plan: give trials ends by a function of configuration and seed."""
 
-    def __init__(self, folder, study, value=usual):
+    def __init__(self, folder, study, value=usual, stale=()):
         self.store = Store.open(folder)
         self.study, self.value = study, value
         self.record = record_of(self.store, study)
         self.plan = StudyPlan(self.store, self.record, study)
+        self.recalled = self.plan.recall(stale)
         self.asked = []
 
     def close(self):
         self.store.close()
 
     def end(self, assignment, *, reused=False):
-        trials = self.store.trials
+        trials, places = self.store.trials, self.store.places
         known = trials.same(assignment.candidate, assignment.seed)
         if known:
             reused = True
@@ -65,8 +66,8 @@ class Player:
             trials.end_attempt(attempt, str(state), wall_seconds=1, cpu_seconds=1, peak_memory_bytes=1)
             reason = None if value is not None else Reason.EXCEPTION
             trials.end(trial, state, value=value, reason=reason, message="bad shape" if reason else "")
-        if trial not in {place.trial.id for place in trials.of_study(self.record.id)}:
-            trials.place(self.record.id, trial, assignment.role, assignment.number, reused=reused)
+        if trial not in {place.trial.id for place in places.of_study(self.record.id)}:
+            places.add(self.record.id, trial, assignment.role, assignment.number, reused=reused)
         self.plan.ended(assignment, trials.get(trial), reused=reused)
 
     def play(self, workers=1, rounds=1000):
@@ -88,8 +89,8 @@ class Player:
 def player(tmp_path):
     made = []
 
-    def make(study=None, value=usual, folder=tmp_path / ".headway"):
-        made.append(Player(folder, study or make_study(), value))
+    def make(study=None, value=usual, folder=tmp_path / ".headway", stale=()):
+        made.append(Player(folder, study or make_study(), value, stale))
         return made[-1]
 
     yield make
@@ -144,7 +145,8 @@ def test_what_equals_the_baseline_bit_for_bit_is_no_finalist(player):
     made = player(value=lambda config, seed: 1.0)
     asked = made.play()
     assert "confirm" not in roles(asked)
-    assert all(made.plan.identical(trial) for trial in made.plan.searched())
+    searched = [item.candidate for item in asked if item.role == Role.SEARCH]
+    assert [trial.candidate for trial in made.plan.identicals()] == searched
 
 
 def test_maximizing_confirms_the_largest(tmp_path):
@@ -163,7 +165,7 @@ def test_failures_are_results_and_the_search_goes_on(player):
     made = player(value=lambda config, seed: usual(config, seed) if config["x"] % 2 else math.nan)
     asked = made.play()
     assert len(asked) == 12
-    assert {trial.config["x"] % 2 for trial in made.plan.searched()} == {1}
+    assert {trial.config["x"] % 2 for trial in made.store.places.best(made.record.id, "minimize")} == {1}
 
 
 def test_a_baseline_that_fails_ends_the_study_with_the_reason(player):
@@ -207,11 +209,25 @@ def test_a_new_session_replays_what_was_proposed_and_goes_on(player):
     first.play(rounds=5)
     first.close()
     second = player()
-    asked = second.play()
+    assert second.recalled == len(first.asked) == 5
+    asked = [*first.asked, *second.play()]
     assert len(asked) == 12
-    assert [item.candidate for item in asked[: len(first.asked)]] == [item.candidate for item in first.asked]
     whole = player(make_study(), folder=first.store.folder.parent / "other")
     assert [(item.candidate, item.seed) for item in whole.play()] == [(item.candidate, item.seed) for item in asked]
+
+
+def test_what_no_longer_counts_is_asked_for_again_and_paid_for_once(player):
+    first = player()
+    first.play()
+    places = {place.trial.id: place for place in first.store.places.of_study(first.record.id)}
+    first.close()
+    stale = {trial for trial, place in places.items() if place.number in (0, 3)}
+    second = player(stale=stale)
+    assert second.recalled == 12 - len(stale)
+    asked = second.play()
+    assert {(item.candidate, item.seed) for item in asked} == {
+        (places[trial].trial.candidate, places[trial].trial.seed) for trial in stale
+    }
 
 
 def test_a_finished_study_asks_for_the_same_again_and_for_nothing_new(player):
@@ -220,9 +236,10 @@ def test_a_finished_study_asks_for_the_same_again_and_for_nothing_new(player):
     proposals = first.store.studies.proposals(first.record.id)
     first.close()
     second = player()
-    assert len(second.play()) == 12
+    assert second.recalled == 12
+    assert second.play() == []
     assert second.store.studies.proposals(second.record.id) == proposals
-    assert len(second.store.trials.of_study(second.record.id)) == 12
+    assert len(second.store.places.of_study(second.record.id)) == 12
 
 
 def test_a_larger_budget_searches_on(player):
@@ -232,7 +249,7 @@ def test_a_larger_budget_searches_on(player):
     second = player(make_study(budget="15 trials"))
     second.play()
     # What a new finalist would cost is kept back, though the old one may stay.
-    assert 13 <= len(second.store.trials.of_study(second.record.id)) <= 15
+    assert 13 <= len(second.store.places.of_study(second.record.id)) <= 15
 
 
 def test_answers_from_the_record_are_free(player):
@@ -241,9 +258,9 @@ def test_answers_from_the_record_are_free(player):
     first.close()
     other = player(make_study(name="other"))
     other.play()
-    executed = [place for place in other.store.trials.of_study(other.record.id) if not place.reused]
+    executed = [place for place in other.store.places.of_study(other.record.id) if not place.reused]
     assert len(executed) == 10  # and two of the twelve are kept back, should another finalist appear
-    assert len(other.store.trials.of_study(other.record.id)) == 22
+    assert len(other.store.places.of_study(other.record.id)) == 22
 
 
 def test_a_budget_of_seconds_keeps_enough_for_the_confirmation(player):

@@ -71,7 +71,7 @@ class Recorder:
         self, number, seed, role, *, state=TrialState.COMPLETE, value=None, points=(), wall=20.0, reused=False, **end
     ):
         trial = self.store.trials.create(self.candidates[number], seed)
-        self.store.trials.place(self.study.id, trial, role, number, reused=reused)
+        self.store.places.add(self.study.id, trial, role, number, reused=reused)
         if state == TrialState.QUEUED:
             return trial
         attempt = self.store.trials.begin(trial, self.study.id, f"runs/{trial}/1", {})
@@ -85,7 +85,7 @@ class Recorder:
 
     def decide(self, number, finalists=1):
         by_seed = {}
-        for place in self.store.trials.of_study(self.study.id):
+        for place in self.store.places.of_study(self.study.id):
             if place.role != Role.SEARCH and place.trial.seed > 0 and place.trial.value is not None:
                 by_seed.setdefault(place.number, {})[place.trial.seed] = place.trial.value
         found = compare_paired(
@@ -99,7 +99,7 @@ class Recorder:
         )  # fmt: skip
 
     def write(self):
-        path = write_report(self.store, self.summary(), clock=FixedClock())
+        path = write_report(self.store, self.summary().study, clock=FixedClock())
         return path.read_text(encoding="utf-8")
 
     def summary(self):
@@ -504,7 +504,7 @@ def test_names_that_differ_only_in_what_is_replaced_keep_apart(store):
 
 def test_an_interrupted_write_leaves_the_old_report(store, monkeypatch):
     study = Recorder(store)
-    path = write_report(store, study.summary(), clock=FixedClock())
+    path = write_report(store, study.summary().study, clock=FixedClock())
     before = path.read_bytes()
     study.propose(0, BASELINE, "baseline")
 
@@ -513,7 +513,7 @@ def test_an_interrupted_write_leaves_the_old_report(store, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", broken)
     with pytest.raises(OSError, match="No space left"):
-        write_report(store, study.summary(), clock=FixedClock())
+        write_report(store, study.summary().study, clock=FixedClock())
     assert path.read_bytes() == before
     assert [item.name for item in path.parent.iterdir()] == [path.name]
 

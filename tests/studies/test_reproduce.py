@@ -85,7 +85,7 @@ class Project:
         subprocess.run([sys.executable, "-c", script, self.study], check=True, capture_output=True)
         with Store.open(self.folder / ".headway") as store:
             found = {}
-            for place in store.trials.of_study(1):
+            for place in store.places.of_study(1):
                 if place.trial.seed == 0:
                     found[place.trial.config.get("kind")] = place.trial
         return found
@@ -118,7 +118,7 @@ def test_trials_are_reproduced_bit_for_bit_whatever_happened_to_the_tree(project
         assert "bit for bit" in found.sentence
         assert found.again.state == trials[kind].state
     with Store.open(project.folder / ".headway") as store:
-        assert len(store.trials.of_study(1)) == 8  # nothing was added to the study itself
+        assert len(store.places.of_study(1)) == 8  # nothing was added to the study itself
         events = [event for event in store.events.of_trial(trials["walk"].id) if event.kind == "reproduced"]
     assert events[0].data == {"identical": True, "differences": []}
 
@@ -189,7 +189,7 @@ def test_a_command_is_reproduced_in_a_copy_of_its_folder(tmp_path):
     (tmp_path / "helper.py").write_text("VALUE = 4\n")
     (tmp_path / "train.py").unlink()
     with Store.open(tmp_path / ".headway") as store:
-        for place in store.trials.of_study(1)[:2]:
+        for place in store.places.of_study(1)[:2]:
             assert place.trial.state == TrialState.COMPLETE
             found = reproduce(store, place.trial.id)
             assert found.identical, found.sentence

@@ -49,7 +49,7 @@ def project(tmp_path, monkeypatch):
 
 def states(store_folder):
     with Store.open(store_folder) as store:
-        return sorted(str(place.trial.state) for place in store.trials.of_study(1))
+        return sorted(str(place.trial.state) for place in store.places.of_study(1))
 
 
 def test_a_study_ends_finished_with_a_verdict_and_a_report(project):

@@ -10,11 +10,11 @@ from headway.engine import processes
 from headway.engine.backends import Backend, Process
 from headway.engine.outcome import Exit
 from headway.engine.output import OutputSink
-from headway.engine.progress import Follower
+from headway.engine.recorder import AttemptPlaces
 from headway.engine.slots import Lease
 from headway.engine.spec import AttemptSpec
 from headway.engine.work import Assignment
-from headway.store import Point, Signal
+from headway.store import Point, Signal, TrialRecord
 
 __all__ = ["Attempt"]
 
@@ -37,7 +37,7 @@ class Attempt:
         backend: Backend,
         sink: OutputSink | None,
         limits: Limits,
-        many_logs: bool,
+        earlier: TrialRecord | None,
         started: float,
     ) -> None:
         self.assignment = assignment
@@ -46,7 +46,10 @@ class Attempt:
         self.process = process
         self.sink = sink
         self.started = started  # seconds since 1970
-        self.follower = Follower(Path(spec.folder), many=many_logs)
+        self.earlier = earlier  # the trial as it stood before, where another attempt had begun it
+        folder = Path(spec.folder)
+        self.places = AttemptPlaces(attempt=spec.attempt, folder=folder, live=Path(spec.live) if spec.live else folder)
+        self.follower = self.places.follower()
         self.cause: Reason | None = None
         self.pausing = False
         self.decided: set[int] = set()

@@ -11,7 +11,6 @@ import os
 import shutil
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 from headway.core import HeadwayError, Reason, Redactor, TrialState
@@ -29,7 +28,7 @@ from headway.engine.slots import Slots
 from headway.engine.spec import Origin
 from headway.engine.work import Assignment, Observer, Work
 from headway.experiments import Experiment
-from headway.store import Store, StudyRecord, StudyTrial, TrialRecord
+from headway.store import Store, StudyRecord, TrialRecord
 
 __all__ = ["Ending", "Engine"]
 
@@ -81,7 +80,6 @@ class Engine:
         )
         self._running: dict[int, Attempt] = {}
         self._again: list[Assignment] = []
-        self._placed: dict[int, StudyTrial] = {}
         self._pausing = False
         self._starting: asyncio.Future[None] | None = None
         self._wake = asyncio.Event()
@@ -93,9 +91,8 @@ class Engine:
         lease.take(self._store, self._study.name)
         state = "paused"
         try:
-            self._placed = {place.trial.id: place for place in self._store.trials.of_study(self._study.id)}
             self._recorder.recover(self._observer.note)
-            self._rungs.recall(self._placed)
+            self._recall(work)
             await self._turns(work)
             state = "paused" if self._pausing else "running"
             return "paused" if self._pausing else "done"
@@ -141,9 +138,22 @@ class Engine:
             self._observer.tick(
                 busy=self._slots.busy, workers=self._slots.workers, idle_share=self._accounts.idle_share
             )
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _TURN_SECONDS_AT_RUNG if waiting else _TURN_SECONDS)
-            self._wake.clear()
+            await self._rest(_TURN_SECONDS_AT_RUNG if waiting else _TURN_SECONDS)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait until something ends, for so long at most."""
+        timer = asyncio.get_running_loop().call_later(seconds, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+        self._wake.clear()
+
+    def _recall(self, work: Work) -> None:
+        """Let the study and the scheduler take in what the record holds and still counts."""
+        stale = self._reuse.stale()
+        standing = work.recall(stale)
+        self._rungs.recall(stale)
+        if standing:
+            self._observer.recalled(standing)
 
     async def _fill(self, work: Work) -> None:
         while self._slots.free and not self._pausing:
@@ -151,26 +161,23 @@ class Engine:
                 assignment = self._again.pop(0)
             elif (assignment := work.next([attempt.assignment for attempt in self._running.values()])) is None:
                 return
-            answer = self._reuse.finished(assignment.candidate, assignment.seed)
-            if answer is not None:
-                self._answer(work, assignment, answer)
+            found = self._reuse.find(assignment.candidate, assignment.seed)
+            if found.answer is not None:
+                self._answer(work, assignment, found.answer)
             else:
-                await self._start(assignment)
+                await self._start(assignment, found.unfinished)
 
     def _answer(self, work: Work, assignment: Assignment, trial: TrialRecord) -> None:
-        if trial.id not in self._placed:
-            self._place(trial, assignment, reused=not self._reuse.own(trial.id))
-            self._rungs.recall({trial.id})
+        if not self._store.places.has(self._study.id, trial.id):
+            own = self._reuse.own(trial.id)
+            self._store.places.add(self._study.id, trial.id, assignment.role, assignment.number, reused=not own)
+            self._rungs.recall_trial(trial.id)
         self._observer.ended(trial, assignment, reused=True)
         work.ended(assignment, trial, reused=True)
 
-    def _place(self, trial: TrialRecord, assignment: Assignment, *, reused: bool) -> None:
-        self._store.trials.place(self._study.id, trial.id, assignment.role, assignment.number, reused=reused)
-        self._placed[trial.id] = StudyTrial(trial=trial, role=assignment.role, number=assignment.number, reused=reused)
-
-    async def _start(self, assignment: Assignment) -> None:
+    async def _start(self, assignment: Assignment, unfinished: TrialRecord | None) -> None:
         """Start a trial, unless the session ends while its imports or its setup still run."""
-        self._starting = asyncio.ensure_future(self._launch(assignment))
+        self._starting = asyncio.ensure_future(self._launch(assignment, unfinished))
         try:
             await self._starting
         except asyncio.CancelledError:
@@ -179,29 +186,24 @@ class Engine:
         finally:
             self._starting = None
 
-    async def _launch(self, assignment: Assignment) -> None:
+    async def _launch(self, assignment: Assignment, unfinished: TrialRecord | None) -> None:
         if not self._launcher.opened:
             self._observer.preparing(f"importing {self._experiment.name}")
             await self._launcher.open(self._observer.note)
             self._observer.preparing("")
-        trial = self._trial_for(assignment)
-        attempt = await self._launcher.launch(assignment, trial)
+        if unfinished is not None:
+            self._begin_anew_if_changed(unfinished)
+        attempt = await self._launcher.launch(assignment, unfinished)
         attempt.exit.add_done_callback(lambda _: self._wake.set())
-        self._running[trial.id] = attempt
-        self._observer.started(trial.id, assignment)
+        self._running[attempt.spec.trial] = attempt
+        self._observer.started(attempt.spec.trial, assignment)
 
-    def _trial_for(self, assignment: Assignment) -> TrialRecord:
-        """Return the unfinished trial to go on with, or a new one."""
-        found = self._reuse.unfinished(assignment.candidate, assignment.seed, self._placed)
-        if found is None:
-            trial = self._store.trials.get(self._store.trials.create(assignment.candidate, assignment.seed))
-            self._place(trial, assignment, reused=False)
-            return trial
-        if found.manifest is not None and (change := self._reuse.changed_files(found)) is not None:
-            shutil.rmtree(self._store.checkpoint_folder(found.id), ignore_errors=True)
-            self._store.events.add("from scratch", study=self._study.id, trial=found.id, because=change)
-            self._observer.note(f"Trial {found.id} begins again from step 0: {change}.")
-        return found
+    def _begin_anew_if_changed(self, trial: TrialRecord) -> None:
+        """Give up the checkpoints of an unfinished trial whose files have changed."""
+        if trial.manifest is not None and (change := self._reuse.changed_files(trial)) is not None:
+            shutil.rmtree(self._store.checkpoint_folder(trial.id), ignore_errors=True)
+            self._store.events.add("from scratch", study=self._study.id, trial=trial.id, because=change)
+            self._observer.note(f"Trial {trial.id} begins again from step 0: {change}.")
 
     def _follow(self) -> bool:
         """Take in what the trials logged, answer those that wait; tell whether any does."""
@@ -229,9 +231,9 @@ class Engine:
         ended, progress = attempt.exit.result(), attempt.follower.progress
         interrupted = attempt.pausing and not progress.ended and not progress.paused
         record = self._recorder.record(
-            self._store.trials.get(trial),
+            trial,
             attempt.spec.attempt,
-            Path(attempt.spec.folder),
+            attempt.places,
             progress,
             replace(
                 ended,
@@ -240,6 +242,7 @@ class Engine:
                 peak_memory_bytes=max(ended.peak_memory_bytes, attempt.peak_memory_bytes),
             ),
             attempt.cause,
+            earlier=attempt.earlier,
             began=attempt.started,
             wall_seconds=attempt.wall_seconds if ended.wall_seconds is None else ended.wall_seconds,
         )
@@ -248,18 +251,21 @@ class Engine:
 
     def _settle(self, work: Work, record: TrialRecord, assignment: Assignment) -> None:
         """Tell of a trial's end; try one again whose process went away, but not a second time."""
-        lost = [item for item in self._store.trials.attempts(record.id) if item.outcome == "lost"]
-        if not record.state.ended and len(lost) > 1:
+        if not record.state.ended and self._lost_twice(record.id):
             message = "Its process went away twice."
             self._store.trials.end(record.id, TrialState.FAILED, reason=Reason.LOST, message=message)
             record = self._store.trials.get(record.id)
         if record.state.ended:
             self._observer.ended(record, assignment, reused=False)
             work.ended(assignment, record, reused=False)
-            self._trim_checkpoints()
+            if record.state == TrialState.STOPPED:  # of all ended trials, these alone keep theirs
+                self._trim_checkpoints()
         elif not self._pausing:
             self._observer.note(f"Trial {record.id} is tried once more: {record.message or 'its process went away.'}")
             self._again.append(assignment)
+
+    def _lost_twice(self, trial: int) -> bool:
+        return sum(item.outcome == "lost" for item in self._store.trials.attempts(trial)) > 1
 
     def _trim_checkpoints(self) -> None:
         """Remove the checkpoints of stopped trials, the oldest first, until the cap holds."""
@@ -312,6 +318,9 @@ class Engine:
             with contextlib.suppress(HeadwayError, OSError):  # what cannot be written now, the next engine recovers
                 await attempt.exit
                 self._record(trial, attempt)
+                del self._running[trial]
+        if not self._running:
+            self._launcher.forget()
         with contextlib.suppress(HeadwayError):
             self._charge()
 

@@ -11,7 +11,7 @@ from headway.core import Limits, Redactor
 from headway.engine.attempt import Attempt
 from headway.engine.backends import BackendSetup, make_backend
 from headway.engine.output import OutputSink
-from headway.engine.slots import Slots
+from headway.engine.slots import Lease, Slots
 from headway.engine.spec import AttemptSpec, Origin
 from headway.engine.surroundings import surroundings
 from headway.engine.work import Assignment
@@ -56,7 +56,10 @@ class Launcher:
                 ignore=(str(store.folder),),
             ),
         )
-        self._surroundings: Mapping[str, Any] | None = None
+        # Named after this process too: what a dead engine's workers may still write to is never used again.
+        self.live = f"live/{study.id}-{os.getpid()}-{time.time_ns():x}"
+        self._made: set[int] = set()
+        self._records: dict[bool, Mapping[str, Any]] = {}
         self.opened = False
 
     async def open(self, note: Callable[[str], None]) -> None:
@@ -69,28 +72,74 @@ class Launcher:
         await self._backend.open(keep)
         self.opened = True
 
-    async def launch(self, assignment: Assignment, trial: TrialRecord) -> Attempt:
-        """Start an attempt at a trial, in a slot that the caller knows to be free."""
-        count = len(self._store.trials.attempts(trial.id)) + 1
-        folder = self._store.run_folder(trial.id) / str(count)
-        folder.mkdir(parents=True, exist_ok=True)
-        directory = os.path.relpath(folder, self._store.folder)
+    async def launch(self, assignment: Assignment, unfinished: TrialRecord | None) -> Attempt:
+        """Start an attempt at a new trial or an `unfinished` one, in a slot that the caller knows to be free."""
         lease = self._slots.take()
-        attempt = self._store.trials.begin(trial.id, self._study.id, directory, self._record(assignment))
-        spec = self._spec(assignment, trial, attempt, folder, lease.gpus)
-        spec.write()
+        try:
+            spec = self._begin(assignment, unfinished, lease)
+            return await self._start(assignment, unfinished, spec, lease)
+        except BaseException:
+            self._slots.give_back(lease)
+            raise
+
+    def _begin(self, assignment: Assignment, unfinished: TrialRecord | None, lease: Lease) -> AttemptSpec:
+        """Write in one transaction that the trial runs, and see to its folders."""
+        live = None if self._experiment.opaque else self._live(lease.slot)
+        with self._store.database.write():
+            if unfinished is None:
+                trial, count = self._store.trials.create(assignment.candidate, assignment.seed), 1
+                self._store.places.add(self._study.id, trial, assignment.role, assignment.number, reused=False)
+            else:
+                trial, count = unfinished.id, len(self._store.trials.attempts(unfinished.id)) + 1
+            directory = f"runs/{trial}/{count}"
+            record = self._record(assignment.scheduled)
+            attempt = self._store.trials.begin(trial, self._study.id, directory, record, live)
+        spec = AttemptSpec(
+            attempt=attempt,
+            trial=trial,
+            config=assignment.config,
+            seed=assignment.seed,
+            folder=os.path.join(self._store.folder, directory),
+            live="" if live is None else os.path.join(self._store.folder, live),
+            checkpoints=os.path.join(self._store.folder, "checkpoints", str(trial)),
+            threads=self._experiment.needs.cores,
+            gpus=lease.gpus,
+            rungs=self._rungs if assignment.scheduled and self._backend.stops_early else (),
+            memory_bytes=self._limits.memory_bytes,
+            cpu_seconds=self._limits.cpu_seconds,
+            ignore=(str(self._store.folder),),
+        )
+        if live is None:  # a command's scripts read their spec, and write logs of their own
+            os.makedirs(spec.folder, exist_ok=True)
+            spec.write()
+        return spec
+
+    def _live(self, slot: int) -> str:
+        """Return the folder where the attempts in a slot keep their run logs, one after the other."""
+        folder = f"{self.live}/{slot}"
+        if slot not in self._made:
+            os.makedirs(os.path.join(self._store.folder, folder), exist_ok=True)
+            self._made.add(slot)
+        return folder
+
+    async def _start(
+        self, assignment: Assignment, unfinished: TrialRecord | None, spec: AttemptSpec, lease: Lease
+    ) -> Attempt:
         started = time.time()
         try:
             process = await self._backend.start(spec)
         except BaseException:
-            self._slots.give_back(lease)
-            self._store.trials.end_attempt(attempt, "interrupted", wall_seconds=0, cpu_seconds=0, peak_memory_bytes=0)
-            self._store.trials.requeue(trial.id)
+            with self._store.database.write():
+                self._store.trials.end_attempt(
+                    spec.attempt, "interrupted", wall_seconds=0, cpu_seconds=0, peak_memory_bytes=0
+                )
+                self._store.trials.requeue(spec.trial)
             raise
-        self._store.trials.set_process(attempt, process.pid, process.started)
+        self._store.trials.set_process(spec.attempt, process.pid, process.started)
         sink = None
         if process.output is not None:
-            sink = OutputSink(process.output, folder / "output.log", self._redactor, self._limits.output_bytes)
+            log = Path(spec.folder) / "output.log"
+            sink = OutputSink(process.output, log, self._redactor, self._limits.output_bytes)
         return Attempt(
             assignment=assignment,
             spec=spec,
@@ -99,7 +148,7 @@ class Launcher:
             backend=self._backend,
             sink=sink,
             limits=self._limits,
-            many_logs=self._experiment.opaque,
+            earlier=unfinished,
             started=started,
         )
 
@@ -108,38 +157,24 @@ class Launcher:
         await self._backend.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _spec(
-        self, assignment: Assignment, trial: TrialRecord, attempt: int, folder: Path, gpus: tuple[int, ...]
-    ) -> AttemptSpec:
-        return AttemptSpec(
-            attempt=attempt,
-            trial=trial.id,
-            config=assignment.config,
-            seed=assignment.seed,
-            folder=str(folder),
-            checkpoints=str(self._store.checkpoint_folder(trial.id)),
-            threads=self._experiment.needs.cores,
-            gpus=gpus,
-            rungs=self._rungs if assignment.scheduled and self._backend.stops_early else (),
-            memory_bytes=self._limits.memory_bytes,
-            cpu_seconds=self._limits.cpu_seconds,
-            ignore=(str(self._store.folder),),
-        )
+    def forget(self) -> None:
+        """Remove the run logs, once the record holds all that they say."""
+        shutil.rmtree(self._store.folder / self.live, ignore_errors=True)
 
-    def _record(self, assignment: Assignment) -> dict[str, Any]:
-        """Return what the trial's record says beside its files: how it was run, and on what."""
-        if self._surroundings is None:
-            self._surroundings = surroundings(self._experiment.root, self._redactor)
-        return {
-            **self._surroundings,
-            "experiment": self._experiment.described,
-            "metric": self._experiment.metric,
-            "direction": self._experiment.direction,
-            "file": self._origin.file and os.path.relpath(self._origin.file, self._experiment.root),
-            "pickled": self._origin.pickled and Path(self._origin.pickled).name,
-            "command": self._origin.command and dict(self._origin.command),
-            "limits": self._experiment.limits.to_json(),
-            "needs": self._experiment.needs.to_json(),
-            "backend": self._backend.name,
-            "rungs": list(self._rungs) if assignment.scheduled else [],
-        }
+    def _record(self, scheduled: bool) -> Mapping[str, Any]:
+        """Return what the trials' record says beside their files: how they were run, and on what. One object each."""
+        if scheduled not in self._records:
+            self._records[scheduled] = {
+                **surroundings(self._experiment.root, self._redactor),
+                "experiment": self._experiment.described,
+                "metric": self._experiment.metric,
+                "direction": self._experiment.direction,
+                "file": self._origin.file and os.path.relpath(self._origin.file, self._experiment.root),
+                "pickled": self._origin.pickled and Path(self._origin.pickled).name,
+                "command": self._origin.command and dict(self._origin.command),
+                "limits": self._experiment.limits.to_json(),
+                "needs": self._experiment.needs.to_json(),
+                "backend": self._backend.name,
+                "rungs": list(self._rungs) if scheduled else [],
+            }
+        return self._records[scheduled]

@@ -4,7 +4,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,11 +14,12 @@ from headway.engine.sources import digest_module
 from headway.experiments import trace
 from headway.store import Store, digest_file
 
-__all__ = ["NATIVE_READERS", "Library", "Use", "observed"]
+__all__ = ["NATIVE_READERS", "Filed", "Library", "Use", "observed"]
 
 # These read files with their own code, which Python's audit hooks do not see.
 NATIVE_READERS = frozenset({"polars", "pyarrow", "safetensors", "h5py", "duckdb", "zarr", "cv2", "netCDF4"})
 
+_FILED = 64  # manifests kept in memory, with the traces that they were made of
 _LARGEST_SNAPSHOT = 20 * 1024 * 1024  # bytes; larger files are known by digest alone
 
 
@@ -27,39 +28,74 @@ class Use:
     """Hold what was observed of one attempt: files, packages, and what could not be looked into."""
 
     modules: frozenset[Path]
-    files: frozenset[Path]
+    files: frozenset[Path]  # data that the attempt read and did not write, as far as they are still there
+    opened: frozenset[Path]  # all that it opened to read
     packages: frozenset[tuple[str, str]]
     opaque: frozenset[str]
     traced: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """Hold a manifest with its digest, which takes longer to compute than all else that ends a short trial."""
+
+    manifest: Manifest
+    digest: str
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Filed":
+        """Digest a manifest."""
+        return cls(manifest=manifest, digest=manifest.digest)
+
+
+_Stamp = tuple[int, int, int, int] | None  # inode, size, mtime and ctime in nanoseconds; None: there is no such file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    filed: Filed
+    stamps: Mapping[str, _Stamp]
+
+    def holds(self, began: float) -> bool:
+        """Tell whether no file has changed since, and none did while the attempt ran that began at `began`."""
+        latest = began * 1e9
+        for path, stamp in self.stamps.items():
+            if _stamp(path) != stamp or (stamp is not None and stamp[2] > latest):
+                return False
+        return True
+
+
 def observed(traces: Iterable[Path]) -> Use:
     """Read the traces of an attempt: its template's and its own."""
+    return _gathered(trace.parse(b"".join(map(_bytes, traces))))
+
+
+def _gathered(entries: Iterable[trace.Entry]) -> Use:
     modules: set[Path] = set()
     files: set[Path] = set()
     written: set[Path] = set()
     packages: set[tuple[str, str]] = set()
     opaque: set[str] = set()
     traced = False
-    for path in traces:
-        for kind, rest in trace.read(str(path)):
-            match kind:
-                case "m":
-                    modules.add(Path(rest))
-                case "f":
-                    files.add(Path(rest))
-                case "w":
-                    written.add(Path(rest))
-                case "s":
-                    site, _, name = rest.partition("\t")
-                    packages.add((site, name))
-                case "x":
-                    opaque.add(rest)
-                case _:
-                    traced = True
+    for kind, rest in entries:
+        match kind:
+            case "m":
+                modules.add(Path(rest))
+            case "f":
+                files.add(Path(rest))
+            case "w":
+                written.add(Path(rest))
+            case "s":
+                site, _, name = rest.partition("\t")
+                packages.add((site, name))
+            case "x":
+                opaque.add(rest)
+            case _:
+                traced = True
     return Use(
         modules=frozenset(modules),
         files=frozenset(path for path in files - modules - written if path.is_file()),
+        opened=frozenset(files),
         packages=frozenset(packages),
         opaque=frozenset(opaque),
         traced=traced,
@@ -73,11 +109,34 @@ class Library:
         self._store = store
         self._root = root
         self._redactor = redactor
+        self._filed: dict[tuple[bytes, ...], _Known] = {}
         self._owners: dict[str, dict[str, tuple[str, str]]] = {}
         self._versions: dict[str, dict[str, str]] = {}
 
+    def filed(
+        self, traces: Sequence[Path], *, inputs: Sequence[str], began: float, threads: int, device: str
+    ) -> "Filed":
+        """Return the manifest of an attempt that began at `began` (seconds since 1970), and keep its files.
+
+        Attempts whose traces are equal share a manifest as long as the files have not changed: looking costs a `stat`
+        each.
+        """
+        seen = tuple(_bytes(path) for path in traces)
+        known = None if inputs else self._filed.get(seen)
+        if known is not None and known.holds(began):
+            return known.filed
+        use = _gathered(trace.parse(b"".join(seen)))
+        stamps = {str(path): _stamp(str(path)) for path in use.modules | use.opened}
+        manifest = self.manifest(use, inputs=inputs, began=began, threads=threads, device=device)
+        filed = Filed.of(manifest)
+        if not inputs and manifest.not_reusable is None:
+            if len(self._filed) >= _FILED:
+                self._filed.pop(next(iter(self._filed)))
+            self._filed[seen] = _Known(filed=filed, stamps=stamps)
+        return filed
+
     def manifest(self, use: Use, *, inputs: Sequence[str], began: float, threads: int, device: str) -> Manifest:
-        """Make the manifest of an attempt that began at `began` (seconds since 1970), and store its files."""
+        """Make the manifest of what an attempt used that began at `began` (seconds since 1970), and keep its files."""
         problems: list[str] = []
         uses: list[FileUse] = []
         for path in sorted(use.modules):
@@ -184,8 +243,7 @@ class Library:
             owners: dict[str, tuple[str, str]] = {}
             for distribution in metadata.distributions(path=[site]):
                 if (owner := _named(distribution)) is not None:
-                    for file in distribution.files or []:
-                        owners[file.parts[0].split(".", 1)[0]] = owner
+                    owners |= dict.fromkeys(_top_names(distribution), owner)
             self._owners[site] = owners
         return self._owners[site]
 
@@ -218,6 +276,32 @@ def _named(distribution: metadata.Distribution) -> tuple[str, str] | None:
     fields = distribution.metadata
     name, version = fields["Name"], fields["Version"]  # missing in what an interrupted pip leaves behind
     return (_normal(name), version) if name and version else None
+
+
+def _top_names(distribution: metadata.Distribution) -> set[str]:
+    """Return the names that a distribution puts into its site folder, without their suffixes.
+
+    From the text of RECORD: `distribution.files` makes an object of each line, .6 s for an environment with torch.
+    """
+    record = distribution.read_text("RECORD")
+    if record is None:
+        return {file.parts[0].split(".", 1)[0] for file in distribution.files or []}
+    return {line.lstrip('"').partition("/")[0].partition(".")[0].partition(",")[0] for line in record.splitlines()}
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _stamp(path: str) -> _Stamp:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _normal(name: str) -> str:

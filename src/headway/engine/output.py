@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import TextIO
 
 from headway.core import Redactor
 
@@ -21,7 +22,8 @@ class OutputSink:
         self.descriptor = descriptor
         self.seen_bytes = 0
         self.open = True
-        self._file = path.open("a", encoding="utf-8", errors="replace")
+        self._path = path
+        self._file: TextIO | None = None  # most trials print nothing
         self._redactor = redactor
         self._limit = limit_bytes
         self._rest = b""
@@ -62,7 +64,8 @@ class OutputSink:
             self._write(self._rest)
             self.open = False
             os.close(self.descriptor)
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
 
     def _more(self) -> bool:
         import select
@@ -71,6 +74,9 @@ class OutputSink:
 
     def _write(self, data: bytes) -> None:
         if data:
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("a", encoding="utf-8", errors="replace")
             self._file.write(self._redactor.text(data.decode(errors="replace")))
             self._file.flush()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headway.core import Reason, StoreError
-from headway.store import Mark, Point, RunLogReader, Signal
+from headway.store import RUN_LOG, Mark, Point, RunLogReader, Signal
 
 __all__ = ["Follower", "Progress"]
 
@@ -94,9 +94,10 @@ class Progress:
 class Follower:
     """Read the run logs in an attempt's folder as they grow, and speak back through their headers."""
 
-    def __init__(self, folder: Path, *, many: bool = False) -> None:
+    def __init__(self, folder: Path, *, attempt: int | None = None, many: bool = False) -> None:
         self.progress = Progress()
         self._folder = folder
+        self._attempt = attempt  # whose log it has to be, where attempts use one file after the other
         self._many = many  # a command's script, or its ranks, may write logs beside the worker's
         self._readers: dict[str, RunLogReader] = {}
         self._damaged: set[str] = set()
@@ -159,14 +160,21 @@ class Follower:
             return []
 
     def _find(self) -> None:
-        for path in sorted(self._folder.glob("*.runlog")):
-            if path.name not in self._readers and path.name not in self._damaged:
-                reader = RunLogReader(path)
-                if not reader.begun:
-                    reader.close()
-                    continue
-                self._readers[path.name] = reader
-                if self._granted is not None:
-                    reader.grant(self._granted)
-                if self._signal:
-                    reader.signal(self._signal)
+        names = sorted(path.name for path in self._folder.glob("*.runlog")) if self._many else (RUN_LOG,)
+        for name in names:
+            if name not in self._readers and name not in self._damaged:
+                self._follow(name)
+
+    def _follow(self, name: str) -> None:
+        try:
+            reader = RunLogReader(self._folder / name, self._attempt)
+        except FileNotFoundError:
+            return
+        if not reader.begun:
+            reader.close()
+            return
+        self._readers[name] = reader
+        if self._granted is not None:
+            reader.grant(self._granted)
+        if self._signal:
+            reader.signal(self._signal)

@@ -1,21 +1,50 @@
 """Write what attempts came to, one transaction each: those that end now, and those that a dead engine left."""
 
+import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from headway.core import FileUse, Limits, Manifest, Reason, TrialState
 from headway.engine import processes
-from headway.engine.manifests import Library, observed
+from headway.engine.manifests import Filed, Library
 from headway.engine.outcome import Exit, Outcome, judge
 from headway.engine.progress import Follower, Progress
 from headway.store import AttemptRecord, Store, StudyRecord, TrialRecord
 
-__all__ = ["Recorder"]
+__all__ = ["AttemptPlaces", "Recorder"]
 
 _END_SECONDS = 10.0
+_PASSING = ("trace", "template.trace", "spec.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptPlaces:
+    """Say where an attempt left things: its own `folder`, and the one with its run log and traces."""
+
+    attempt: int
+    folder: Path
+    live: Path
+
+    @classmethod
+    def of(cls, attempt: AttemptRecord, store: Path) -> "AttemptPlaces":
+        """Read it from the record."""
+        folder = store / attempt.directory
+        return cls(attempt=attempt.id, folder=folder, live=folder if attempt.live is None else store / attempt.live)
+
+    @property
+    def traces(self) -> tuple[Path, Path]:
+        """Return the files with what it shared with other attempts, and what it used itself."""
+        return self.live / "template.trace", self.live / "trace"
+
+    def follower(self) -> Follower:
+        """Read its run logs."""
+        if self.live == self.folder:
+            return Follower(self.folder, many=True)
+        return Follower(self.live, attempt=self.attempt)
 
 
 class Recorder:
@@ -30,27 +59,30 @@ class Recorder:
         self._limits = limits
         self._threads = threads
         self._device = device
+        self._filed: set[str] = set()  # digests of manifests that this session has stored
 
     def record(
         self,
-        trial: TrialRecord,
+        trial: int,
         attempt: int,
-        folder: Path,
+        places: AttemptPlaces,
         progress: Progress,
         ended: Exit,
         cause: Reason | None,
         *,
+        earlier: TrialRecord | None,
         began: float,
         wall_seconds: float,
     ) -> TrialRecord:
-        """Write an ended attempt; return its trial as it stands now."""
-        progress.go_on_from(trial.metrics, trial.value, self._study.metric)
+        """Write an ended attempt; return its trial as it stands now, and as it stood `earlier` if it had begun then."""
+        if earlier is not None:
+            progress.go_on_from(earlier.metrics, earlier.value, self._study.metric)
         outcome = judge(progress, ended, cause, self._study.metric, self._limits)
         outcome = self._second_chance(trial, outcome)
-        manifest = self._manifest(trial, folder, progress, began)
+        manifest = self._manifest(earlier, places.traces, progress, began)
         artifacts = {name: self._store.artifacts.put_file(Path(path)) for name, path in progress.artifacts.items()}
         with self._store.database.write():
-            self._store.curves.fold(trial.id, attempt, progress.points)
+            self._store.curves.fold(trial, attempt, progress.points)
             self._store.trials.end_attempt(
                 attempt,
                 _summary(outcome, ended),
@@ -59,31 +91,36 @@ class Recorder:
                 peak_memory_bytes=ended.peak_memory_bytes,
             )
             for name, (digest, size) in artifacts.items():
-                self._store.trials.add_artifact(trial.id, name, digest, size)
+                self._store.trials.add_artifact(trial, name, digest, size)
+            if manifest.digest not in self._filed:
+                self._store.trials.add_manifest(manifest.manifest)
             self._store.trials.end(
-                trial.id,
+                trial,
                 outcome.state,
                 reason=outcome.reason,
                 message=outcome.message,
                 fingerprint=outcome.fingerprint,
                 value=outcome.value,
                 metrics=progress.finite_metrics,
-                step=progress.step if progress.step is not None else trial.step,
-                horizon=progress.horizon if progress.horizon is not None else trial.horizon,
-                manifest=self._store.trials.add_manifest(manifest),
+                step=progress.step if progress.step is not None or earlier is None else earlier.step,
+                horizon=progress.horizon if progress.horizon is not None or earlier is None else earlier.horizon,
+                manifest=manifest.digest,
             )
             if progress.failure is not None:
                 self._store.events.add(
-                    "failed", study=self._study.id, trial=trial.id, traceback=progress.failure["traceback"]
+                    "failed", study=self._study.id, trial=trial, traceback=progress.failure["traceback"]
                 )
-        self._tidy(trial.id, folder, outcome)
-        return self._store.trials.get(trial.id)
+        self._filed.add(manifest.digest)
+        self._tidy(trial, places.folder, outcome.state)
+        return self._store.trials.get(trial, record=False)
 
     def recover(self, note: Callable[[str], None]) -> int:
         """Record the attempts that a dead engine left open; end those of their processes that still live."""
         left = self._store.trials.open_attempts(self._study.id)
         for attempt in left:
             self._recover(attempt)
+        for folder in self._store.folder.glob(f"live/{self._study.id}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
         if left:
             plural = "trial was" if len(left) == 1 else "trials were"
             note(f"{len(left)} {plural} running when the last engine ended; they go on from their checkpoints.")
@@ -93,53 +130,58 @@ class Recorder:
         pid, started = attempt.pid, attempt.pid_started
         if pid is not None and started is not None and pid != os.getpid():  # inline, its process is the engine's own
             _end(pid, started)
-        folder = self._store.folder / attempt.directory
-        follower = Follower(folder, many=True)
+        places = AttemptPlaces.of(attempt, self._store.folder)
+        follower = places.follower()
         follower.poll()
         follower.close()
-        trial = self._store.trials.get(attempt.trial)
         seconds = max((point.seconds for point in follower.progress.points), default=0.0)
         finished = follower.progress.ended or follower.progress.failure is not None
         self.record(
-            trial,
+            attempt.trial,
             attempt.id,
-            folder,
+            places,
             follower.progress,
             Exit(code=0) if finished else Exit(lost=True, interrupted=True),
             None,
+            earlier=self._store.trials.get(attempt.trial),
             began=attempt.started,
             wall_seconds=seconds,
         )
 
-    def _second_chance(self, trial: TrialRecord, outcome: Outcome) -> Outcome:
+    def _second_chance(self, trial: int, outcome: Outcome) -> Outcome:
         """Queue a trial again that a signal ended: once, for a second time is no accident."""
         if outcome.reason != Reason.SIGNAL:
             return outcome
-        before = [item.outcome for item in self._store.trials.attempts(trial.id)]
+        before = [item.outcome for item in self._store.trials.attempts(trial)]
         return (
             outcome
             if "signal" in before
             else Outcome(state=TrialState.QUEUED, reason=Reason.SIGNAL, message=outcome.message)
         )
 
-    def _manifest(self, trial: TrialRecord, folder: Path, progress: Progress, began: float) -> Manifest:
-        use = observed([folder / "template.trace", folder / "trace"])
-        new = self._library.manifest(
-            use, inputs=progress.inputs, began=began, threads=self._threads, device=self._device
+    def _manifest(self, earlier: TrialRecord | None, traces: Sequence[Path], progress: Progress, began: float) -> Filed:
+        new = self._library.filed(
+            traces, inputs=progress.inputs, began=began, threads=self._threads, device=self._device
         )
         began_anew = progress.restored is None and progress.step is not None
-        if trial.manifest is None or began_anew:
+        if earlier is None or earlier.manifest is None or began_anew:
             return new
-        return _joined(self._store.trials.manifest(trial.manifest), new)
+        return Filed.of(_joined(self._store.trials.manifest(earlier.manifest), new.manifest))
 
-    def _tidy(self, trial: int, folder: Path, outcome: Outcome) -> None:
-        for log in folder.glob("*.runlog"):
-            log.unlink(missing_ok=True)
-        for name in ("trace", "template.trace"):
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / "artifacts", ignore_errors=True)
-        if outcome.state in (TrialState.COMPLETE, TrialState.FAILED):
-            shutil.rmtree(self._store.checkpoint_folder(trial), ignore_errors=True)
+    def _tidy(self, trial: int, folder: Path, state: TrialState) -> None:
+        """Remove what the record holds now; what was printed stays, and an empty folder goes."""
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(folder):
+                if entry.name.endswith(".runlog") or entry.name in _PASSING:
+                    os.unlink(entry.path)
+                elif entry.name == "artifacts":
+                    shutil.rmtree(entry.path, ignore_errors=True)
+            with contextlib.suppress(OSError):  # not empty
+                folder.rmdir()
+                folder.parent.rmdir()
+        checkpoints = self._store.checkpoint_folder(trial)
+        if state in (TrialState.COMPLETE, TrialState.FAILED) and os.path.exists(checkpoints):
+            shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _end(pid: int, started: float) -> None:

@@ -1,15 +1,22 @@
 """Answer a trial from the record where its manifest still holds."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from headway.core import Limits, Reason, TrialState
 from headway.engine.manifests import Library
 from headway.store import Store, StudyRecord, TrialRecord
 
-__all__ = ["Reuse"]
+__all__ = ["Found", "Reuse"]
 
 _BY_LIMIT = (Reason.WALL_TIME, Reason.CPU_TIME, Reason.MEMORY, Reason.OUTPUT, Reason.NO_PROGRESS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Hold what the record has for a candidate and a seed: the answer, or a trial to go on with, or neither."""
+
+    answer: TrialRecord | None = None
+    unfinished: TrialRecord | None = None
 
 
 class Reuse:
@@ -43,20 +50,28 @@ class Reuse:
         """Tell whether this study ran the trial itself, even if another version of it took its place since."""
         return self._store.trials.run_by(trial, self._study.id)
 
-    def finished(self, candidate: str, seed: int) -> TrialRecord | None:
-        """Return the newest trial that ended and still counts."""
-        for trial in self._store.trials.same(candidate, seed):
-            own = self.own(trial.id)
-            if trial.state.ended and self._counts(trial, own=own) and self.changed(trial, own=own) is None:
-                return trial
-        return None
+    def find(self, candidate: str, seed: int) -> Found:
+        """Return the newest trial that ended and still counts, or this study's own that was paused or left."""
+        same = self._store.trials.same(candidate, seed)
+        answer = next((trial for trial in same if trial.state.ended and self._stands(trial)), None)
+        if answer is not None:
+            return Found(answer=answer)
+        own = (trial for trial in same if not trial.state.ended and self._store.places.has(self._study.id, trial.id))
+        return Found(unfinished=next(own, None))
 
-    def unfinished(self, candidate: str, seed: int, placed: Mapping[int, Any]) -> TrialRecord | None:
-        """Return this study's own trial that was paused or left."""
-        for trial in self._store.trials.same(candidate, seed):
-            if not trial.state.ended and trial.id in placed:
-                return trial
-        return None
+    def stale(self) -> frozenset[int]:
+        """Return the study's ended trials that do not count today: their files changed, or failures are to be retried.
+
+        Whole studies are looked through by their few different manifests, and only what is left one by one.
+        """
+        known = [digest for digest in self._store.places.manifests(self._study.id) if digest is not None]
+        good = [digest for digest in known if self._changed(digest) is None]
+        doubtful = self._store.places.doubtful(self._study.id, good)
+        return frozenset(trial.id for trial in doubtful if not self._stands(trial))
+
+    def _stands(self, trial: TrialRecord) -> bool:
+        own = self.own(trial.id)
+        return self._counts(trial, own=own) and self.changed(trial, own=own) is None
 
     def changed_files(self, trial: TrialRecord) -> str | None:
         """Say which of the files that the trial used has changed since it loaded them, or return None."""
@@ -75,10 +90,13 @@ class Reuse:
             return "it has no manifest"
         if not own and (unseen := self._store.trials.manifest(trial.manifest).unseen) is not None:
             return unseen
-        if trial.manifest not in self._verdicts:
-            manifest = self._store.trials.manifest(trial.manifest)
-            self._verdicts[trial.manifest] = self._library.changed(manifest, threads=self._threads, device=self._device)
-        return self._verdicts[trial.manifest]
+        return self._changed(trial.manifest)
+
+    def _changed(self, digest: str) -> str | None:
+        if digest not in self._verdicts:
+            manifest = self._store.trials.manifest(digest)
+            self._verdicts[digest] = self._library.changed(manifest, threads=self._threads, device=self._device)
+        return self._verdicts[digest]
 
     def _counts(self, trial: TrialRecord, *, own: bool) -> bool:
         if trial.state == TrialState.FAILED and (trial.ended or 0.0) < self._since:

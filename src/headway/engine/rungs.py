@@ -26,11 +26,21 @@ class Rungs:
         """Return the rungs as fractions of a full run."""
         return self._scheduler.rungs
 
-    def recall(self, placed: Container[int]) -> None:
-        """Tell the scheduler what was decided in earlier sessions, of the trials that are still the study's own."""
+    def recall(self, stale: Container[int]) -> None:
+        """Tell the scheduler what was decided in earlier sessions, but for trials that do not count any more."""
+        if not self._scheduler.rungs:
+            return
         for event in self._store.events.of_study(self._study.id, kinds=("rung",)):
-            if event.trial is not None and event.trial in placed:
-                self._scheduler.recall(event.trial, event.data["rung"], event.data["value"])
+            trial = event.trial
+            if trial is not None and trial not in stale and self._store.places.has(self._study.id, trial):
+                self._scheduler.recall(trial, event.data["rung"], event.data["value"])
+
+    def recall_trial(self, trial: int) -> None:
+        """Tell the scheduler what was decided of one trial, which the record answered."""
+        if self._scheduler.rungs:
+            for event in self._store.events.of_trial(trial):
+                if event.kind == "rung" and event.study == self._study.id:
+                    self._scheduler.recall(trial, event.data["rung"], event.data["value"])
 
     def answer(self, trial: int, attempt: Attempt) -> None:
         """Let a waiting trial go on, or stop it."""

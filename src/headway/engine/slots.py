@@ -10,8 +10,9 @@ __all__ = ["Lease", "Slots", "available_cores", "available_gpus"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """Hold what one trial occupies."""
+    """Hold what one trial occupies: a slot, by its number, with its cores and GPUs."""
 
+    slot: int
     cores: int
     gpus: tuple[int, ...]
 
@@ -36,28 +37,27 @@ class Slots:
         alone = needs.cores == 1 and not needs.gpus
         self.workers = fitting if workers is None else workers if alone else min(workers, fitting)
         self._needs = needs
-        self._free = self.workers
+        self._slots = list(range(self.workers))  # the free ones
         self._free_gpus = list(range(found))
 
     @property
     def free(self) -> bool:
         """Tell whether one more trial may start."""
-        return self._free > 0 and len(self._free_gpus) >= self._needs.gpus
+        return bool(self._slots) and len(self._free_gpus) >= self._needs.gpus
 
     @property
     def busy(self) -> int:
         """Return how many trials run."""
-        return self.workers - self._free
+        return self.workers - len(self._slots)
 
     def take(self) -> Lease:
         """Take what one trial needs."""
-        self._free -= 1
         gpus = tuple(self._free_gpus.pop(0) for _ in range(self._needs.gpus))
-        return Lease(cores=self._needs.cores, gpus=gpus)
+        return Lease(slot=self._slots.pop(0), cores=self._needs.cores, gpus=gpus)
 
     def give_back(self, lease: Lease) -> None:
         """Give back what a trial had."""
-        self._free += 1
+        self._slots.append(lease.slot)
         self._free_gpus = sorted([*self._free_gpus, *lease.gpus])
 
 

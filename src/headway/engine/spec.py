@@ -1,10 +1,13 @@
 """What a worker is told about one attempt, as JSON: it crosses a socket, and `spec.json` in the attempt's folder."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from headway.store import RUN_LOG
 
 __all__ = ["AttemptSpec", "Origin"]
 
@@ -26,7 +29,11 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptSpec:
-    """Describe one attempt at a trial to the worker that runs it."""
+    """Describe one attempt at a trial to the worker that runs it.
+
+    `folder` is the attempt's own, for what it prints and makes; it need not exist yet. The run log and the traces lie
+    in `live`, which attempts use one after the other, or in `folder` where there is none.
+    """
 
     attempt: int
     trial: int
@@ -35,11 +42,27 @@ class AttemptSpec:
     folder: str
     checkpoints: str
     threads: int
+    live: str = ""
     gpus: tuple[int, ...] = ()
     rungs: tuple[float, ...] = ()
     memory_bytes: int = 0
     cpu_seconds: float = 0.0
     ignore: tuple[str, ...] = ()
+
+    @property
+    def log(self) -> Path:
+        """Return where the worker's run log lies."""
+        return Path(self.live or self.folder, RUN_LOG)
+
+    @property
+    def trace(self) -> str:
+        """Return where the file trace lies."""
+        return os.path.join(self.live or self.folder, "trace")
+
+    @property
+    def shared_trace(self) -> str:
+        """Return where the trace lies of what the attempt shares with others."""
+        return os.path.join(self.live or self.folder, "template.trace")
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON."""

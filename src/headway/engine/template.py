@@ -148,7 +148,7 @@ class _Template:
             confine.limit(spec)
             assert self._experiment is not None
             if self._origin.command is None:
-                trace.start(str(Path(spec.folder) / "trace"), spec.ignore, keep=True)
+                trace.start(spec.trace, spec.ignore, keep=True, fresh=True)
             code = perform(self._experiment, spec, self._setup)
             sys.stdout.flush()
             sys.stderr.flush()

@@ -1,6 +1,6 @@
 """What the engine asks for and hears back: the Protocol that a study implements, and the values that cross it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +25,13 @@ class Assignment:
 class Work(Protocol):
     """Say what to run next and take in what came of it. The engine calls it from one thread."""
 
+    def recall(self, stale: Container[int]) -> int:
+        """Take in what the record holds of the study, before anything else is asked; return how many trials stand.
+
+        `stale` are the ids of its ended trials whose results do not count today.
+        """
+        ...
+
     def next(self, running: Sequence[Assignment]) -> Assignment | None:
         """Return the next trial to run, or None when there is nothing to start now."""
         ...
@@ -43,6 +50,10 @@ class Observer(Protocol):
 
     def note(self, text: str) -> None:
         """Hear something worth a line."""
+        ...
+
+    def recalled(self, trials: int) -> None:
+        """Hear how many trials of earlier sessions stand in the record."""
         ...
 
     def preparing(self, text: str) -> None:

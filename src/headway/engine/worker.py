@@ -76,15 +76,14 @@ def find_experiment(origin: Origin) -> Experiment:
 
 def perform(experiment: Experiment, spec: AttemptSpec, setup: Any) -> int:
     """Run one attempt to its end and return the exit code of its process."""
-    folder = Path(spec.folder)
     # Only the run that calls `steps` waits at rungs: the script where there is one, else this process.
     rungs = () if experiment.opaque else spec.rungs
-    log = RunLog(folder / "worker.runlog", granted=0 if rungs else UNLIMITED)
+    log = RunLog(spec.log, granted=0 if rungs else UNLIMITED, attempt=spec.attempt)
     run = Run(
         log,
         config=spec.config,
         seed=spec.seed,
-        folder=folder,
+        folder=Path(spec.folder),
         checkpoint_folder=Path(spec.checkpoints),
         setup=setup,
         rungs=rungs,
@@ -159,12 +158,12 @@ def main() -> None:
     confine.limit(spec)
     code = EXIT_FAILED
     if origin.command is None:
-        trace.start(str(Path(spec.folder) / "trace"), spec.ignore)
+        trace.start(spec.trace, spec.ignore, fresh=True)
     try:
         experiment = find_experiment(origin)
         setup = experiment.prepare()
     except Exception as error:
-        log = RunLog(Path(spec.folder) / "worker.runlog")
+        log = RunLog(spec.log, attempt=spec.attempt)
         code = _failed(log, error)
         log.close()
     else:

@@ -11,6 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -67,7 +68,7 @@ class Experiment(ABC):
     @property
     def root(self) -> Path:
         """Return the project's root: files below it are the project's own."""
-        return find_root(self.folder)
+        return _root_of(self.folder)
 
     @property
     def has_seed_channel(self) -> bool:
@@ -214,3 +215,8 @@ def _code_text(code: CodeType) -> str:
 def _names_in(code: CodeType) -> set[str]:
     inner = (_names_in(item) for item in code.co_consts if isinstance(item, CodeType))
     return set(code.co_names).union(*inner)
+
+
+@cache
+def _root_of(folder: Path) -> Path:
+    return find_root(folder)

@@ -109,9 +109,9 @@ class Run:
         self.config = Settings(config)
         self.seed = seed
         self.setup = setup
-        self.folder = folder
         self.step = 0
         self.stopped = False
+        self._folder = folder
         self._channel = channel
         self._checkpoint_folder = checkpoint_folder
         self._rungs = rungs
@@ -120,6 +120,12 @@ class Run:
         self._limit = UNLIMITED
         self._saved_at = -1
         self._saves = False
+
+    @property
+    def folder(self) -> Path:
+        """Return a folder of this attempt's own, for files that nobody needs later; `artifact` keeps one."""
+        os.makedirs(self._folder, exist_ok=True)
+        return self._folder
 
     def log(self, /, step: int | None = None, **metrics: float) -> None:
         """Record values of curves at `step`; without it, at the current step of `steps`."""

@@ -17,8 +17,10 @@ import contextlib
 import os
 import sys
 import sysconfig
+from functools import cache
+from types import ModuleType
 
-__all__ = ["Entry", "loaded", "read", "start", "stop", "tell"]
+__all__ = ["Entry", "loaded", "parse", "read", "start", "stop", "tell"]
 
 Entry = tuple[str, str]
 
@@ -39,25 +41,28 @@ _installed = False
 _seen: set[bytes] = set()
 _written: set[str] = set()
 _ignored: tuple[str, ...] = ()
+_loaded: tuple[tuple[int, ...], tuple[bytes, ...]] = ((), ())  # the modules at the last look, and their entries
 
 
-def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False) -> None:
+def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False, fresh: bool = False) -> None:
     """Trace into the file at `path` from now on; files below the folders in `ignore` are not of interest.
 
     A hook cannot be removed, so a forked child calls this again with a file of its own; with `keep` it does not write
-    again what its parent saw.
+    again what its parent saw. With `fresh`, what the file held before is none of this process's.
     """
-    global _file, _ignored, _installed
+    global _file, _ignored, _installed, _loaded
     stop()
-    _file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
-    paths = sysconfig.get_paths()
-    standard = (paths["stdlib"], paths["platstdlib"], "/proc", "/dev", "/sys", "/etc", "/usr/share/zoneinfo")
-    _ignored = tuple(os.path.abspath(folder).rstrip(os.sep) + os.sep for folder in (*standard, *ignore))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if fresh else 0)
+    _file = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+    ignored = (*_standard(), *_prefixes(ignore))
+    if ignored != _ignored:
+        _ignored = ignored
+        _loaded = ((), ())
     _seen.discard(b"h")
     if not keep:
         _seen.clear()
         _written.clear()
-    _write("h", "")
+    _write(b"h")
     if not _installed:
         _installed = True
         sys.addaudithook(_hook)
@@ -65,10 +70,18 @@ def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False) -> None:
 
 def loaded() -> None:
     """Trace what was imported before the trace began."""
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str):
-            _saw(os.path.abspath(file), imported=True)
+    global _loaded
+    modules = list(sys.modules.values())
+    there = tuple(map(id, modules))
+    if there != _loaded[0]:
+        _loaded = (there, _entries(modules))
+    _write(*_loaded[1])
+
+
+def _entries(modules: list[ModuleType]) -> tuple[bytes, ...]:
+    files = (getattr(module, "__file__", None) for module in modules)
+    found = (_sight(os.path.abspath(file), imported=True) for file in files if isinstance(file, str))
+    return tuple(dict.fromkeys(entry for entry in found if entry))
 
 
 def stop() -> None:
@@ -89,10 +102,14 @@ def read(path: str) -> list[Entry]:
     """Return the entries of a trace file as (kind, rest), each once."""
     try:
         with open(path, "rb") as file:
-            parts = file.read().split(b"\0")
+            return parse(file.read())
     except FileNotFoundError:
         return []
-    return [(part[:1].decode(), os.fsdecode(part[1:])) for part in dict.fromkeys(parts) if part]
+
+
+def parse(data: bytes) -> list[Entry]:
+    """Return the entries in the bytes of trace files as (kind, rest), each once."""
+    return [(part[:1].decode(), os.fsdecode(part[1:])) for part in dict.fromkeys(data.split(b"\0")) if part]
 
 
 def _hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -103,9 +120,9 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
         if isinstance(name, (str, bytes)):
             _opened(os.fsdecode(name), arguments[1], arguments[2])
     elif event in _OPAQUE:
-        _write("x", _OPAQUE[event])
+        _write(b"x" + _OPAQUE[event].encode())
     elif event == "import" and arguments[0] in _STARTERS:
-        _write("x", "subprocess")
+        _write(b"xsubprocess")
 
 
 def _opened(name: str, mode: object, flags: object) -> None:
@@ -114,26 +131,23 @@ def _opened(name: str, mode: object, flags: object) -> None:
     if not isinstance(mode, str) and isinstance(flags, int):
         writes = bool(flags & (os.O_WRONLY | os.O_RDWR))
     if not writes:
-        _saw(path, imported=_by_import())
+        if path not in _written:
+            _write(_sight(path, imported=_by_import()))
     elif not (any(site in path for site in _SITE) or path.startswith(_HEADWAY) or path.startswith(_ignored)):
         _written.add(path)
-        _write("w", path)
+        _write(b"w" + os.fsencode(path))
 
 
-def _saw(path: str, *, imported: bool) -> None:
+def _sight(path: str, *, imported: bool) -> bytes:
+    """Return the entry for a file that was opened to read or imported; nothing where it is not of interest."""
     for site in _SITE:
         cut = path.find(site)
         if cut >= 0:
-            if imported:
-                package = path[cut + len(site) :].split(os.sep, 1)[0]
-                _write("s", path[: cut + len(site) - 1] + "\t" + package.split(".", 1)[0])
-            return
-    if path.startswith(_HEADWAY) or path.startswith(_ignored) or path in _written:
-        return
-    if imported:
-        _write("m", _source(path))
-    else:
-        _write("f", path)
+            package = path[cut + len(site) :].split(os.sep, 1)[0].split(".", 1)[0]
+            return b"s" + os.fsencode(path[: cut + len(site) - 1] + "\t" + package) if imported else b""
+    if path.startswith(_HEADWAY) or path.startswith(_ignored):
+        return b""
+    return b"m" + os.fsencode(_source(path)) if imported else b"f" + os.fsencode(path)
 
 
 def _by_import() -> bool:
@@ -155,10 +169,21 @@ def _source(path: str) -> str:
     return path
 
 
-def _write(kind: str, rest: str) -> None:
-    entry = kind.encode() + os.fsencode(rest)
-    if entry in _seen or _file < 0:
+def _write(*entries: bytes) -> None:
+    new = [entry for entry in entries if entry and entry not in _seen]
+    if not new or _file < 0:
         return
-    _seen.add(entry)
+    _seen.update(new)
     with contextlib.suppress(OSError):  # a full disk must not change what the experiment does
-        os.write(_file, entry + b"\0")
+        os.write(_file, b"\0".join(new) + b"\0")
+
+
+@cache
+def _standard() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return _prefixes((paths["stdlib"], paths["platstdlib"], "/proc", "/dev", "/sys", "/etc", "/usr/share/zoneinfo"))
+
+
+@cache
+def _prefixes(folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(os.path.abspath(folder).rstrip(os.sep) + os.sep for folder in folders)

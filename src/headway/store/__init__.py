@@ -1,24 +1,30 @@
 """The record: everything that Headway remembers, in one folder. SQLite, run logs, and files by content."""
 
 from headway.store.artifacts import Artifacts, digest_file
-from headway.store.curves import Curve, live_points
+from headway.store.curves import Curve, live_items, live_points
 from headway.store.facade import FOLDER, Store, find_root
 from headway.store.records import (
     ArtifactRecord,
     AttemptRecord,
     CandidateRecord,
     EventRecord,
+    Failure,
     ProposalRecord,
     QueueRecord,
+    RankedTrial,
+    Standing,
     StudyRecord,
     StudyTrial,
+    Tally,
     TrialRecord,
     VerdictRecord,
 )
-from headway.store.runlog import UNLIMITED, Mark, Point, RunLog, RunLogReader, Signal
+from headway.store.runlog import RUN_LOG, UNLIMITED, Mark, Point, RunLog, RunLogReader, Signal
+from headway.store.studies import candidate_id
 
 __all__ = [
     "FOLDER",
+    "RUN_LOG",
     "UNLIMITED",
     "ArtifactRecord",
     "Artifacts",
@@ -26,19 +32,25 @@ __all__ = [
     "CandidateRecord",
     "Curve",
     "EventRecord",
+    "Failure",
     "Mark",
     "Point",
     "ProposalRecord",
     "QueueRecord",
+    "RankedTrial",
     "RunLog",
     "RunLogReader",
     "Signal",
+    "Standing",
     "Store",
     "StudyRecord",
     "StudyTrial",
+    "Tally",
     "TrialRecord",
     "VerdictRecord",
+    "candidate_id",
     "digest_file",
     "find_root",
+    "live_items",
     "live_points",
 ]

@@ -1,5 +1,6 @@
 """Curves and events in the store. A curve's points come from the attempts at its trial, a later one over an earlier."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import Any
 from headway.core import Clock, canonical_json
 from headway.store.columns import pack, unpack
 from headway.store.database import Database, Row, decode
-from headway.store.records import EventRecord
-from headway.store.runlog import Point, RunLogReader
+from headway.store.records import AttemptRecord, EventRecord
+from headway.store.runlog import RUN_LOG, Mark, Point, RunLogReader
 
-__all__ = ["Curve", "Curves", "Events", "live_points"]
+__all__ = ["Curve", "Curves", "Events", "live_items", "live_points"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,11 @@ class Events:
 
     def of_study(self, study: int, kinds: Sequence[str] = (), after: int = 0) -> list[EventRecord]:
         """Return a study's events in order, of all kinds or of some."""
-        rows = self._database.rows("SELECT * FROM events WHERE study = ? AND id > ? ORDER BY id", (study, after))
-        return [_event(row) for row in rows if not kinds or row["kind"] in kinds]
+        wanted = f" AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+        rows = self._database.rows(
+            f"SELECT * FROM events WHERE study = ? AND id > ?{wanted} ORDER BY id", (study, after, *kinds)
+        )
+        return [_event(row) for row in rows]
 
     def of_trial(self, trial: int) -> list[EventRecord]:
         """Return a trial's events in order."""
@@ -90,13 +94,21 @@ class Events:
         ]
 
 
-def live_points(directory: Path) -> list[Point]:
-    """Read what an attempt has logged so far from the run logs in its folder."""
-    points: list[Point] = []
-    for path in sorted(directory.glob("*.runlog")):
+def live_items(folder: Path, attempt: AttemptRecord) -> list[Point | Mark]:
+    """Read what a running attempt has logged so far, from its run logs in the store's `folder`."""
+    items: list[Point | Mark] = []
+    for path in sorted((folder / attempt.directory).glob("*.runlog")):
         with RunLogReader(path) as log:
-            points += [item for item in log.read() if isinstance(item, Point)]
-    return points
+            items += log.read()
+    if attempt.live is not None:
+        with contextlib.suppress(FileNotFoundError), RunLogReader(folder / attempt.live / RUN_LOG, attempt.id) as log:
+            items += log.read()
+    return items
+
+
+def live_points(folder: Path, attempt: AttemptRecord) -> list[Point]:
+    """Read the points that a running attempt has logged so far."""
+    return [item for item in live_items(folder, attempt) if isinstance(item, Point)]
 
 
 def _append(merged: dict[str, tuple[list[int], list[float]]], name: str, steps: list[int], values: list[float]) -> None:

@@ -96,8 +96,11 @@ class Database:
 
     def run(self, sql: str, values: Sequence[_Value] = ()) -> int:
         """Run one statement, in the open transaction or in one of its own. Return the id of an inserted row."""
-        with self.write():
-            return self._connection.execute(sql, _encodable(values)).lastrowid or 0
+        with self._lock:
+            if self._depth:  # inside of a transaction of this thread
+                return self._connection.execute(sql, _encodable(values)).lastrowid or 0
+            with self.write():
+                return self._connection.execute(sql, _encodable(values)).lastrowid or 0
 
     def changed(self, sql: str, values: Sequence[_Value] = ()) -> int:
         """Run one statement and return how many rows it changed."""
@@ -146,7 +149,10 @@ def decode(text: str) -> Any:
 
 def _encodable(values: Sequence[_Value]) -> list[_Value]:
     """Escape what UTF-8 cannot hold (a file name may hold any byte); inside of JSON the escape means the same."""
-    return [value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value for value in values]
+    return [
+        value.encode(errors="backslashreplace").decode() if isinstance(value, str) and not value.isascii() else value
+        for value in values
+    ]
 
 
 def _statements(script: str) -> list[str]:

@@ -17,6 +17,7 @@ from headway.store.artifacts import Artifacts
 from headway.store.curves import Curves, Events
 from headway.store.database import Database
 from headway.store.digests import FileDigests
+from headway.store.places import Places
 from headway.store.studies import Studies
 from headway.store.trials import Trials
 
@@ -34,6 +35,7 @@ class Store:
         self.database = Database(folder / "store.sqlite")
         self.studies = Studies(self.database, clock)
         self.trials = Trials(self.database, clock)
+        self.places = Places(self.database)
         self.curves = Curves(self.database, clock)
         self.events = Events(self.database, clock)
         self.artifacts = Artifacts(folder / "artifacts")

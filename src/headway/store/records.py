@@ -1,8 +1,8 @@
 """The rows of the store as values. Readers get these and never a cursor."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from headway.core import Direction, Reason, Role, TrialState
 
@@ -11,10 +11,14 @@ __all__ = [
     "AttemptRecord",
     "CandidateRecord",
     "EventRecord",
+    "Failure",
     "ProposalRecord",
     "QueueRecord",
+    "RankedTrial",
+    "Standing",
     "StudyRecord",
     "StudyTrial",
+    "Tally",
     "TrialRecord",
     "VerdictRecord",
 ]
@@ -100,9 +104,81 @@ class StudyTrial:
     reused: bool
 
 
+class RankedTrial(NamedTuple):
+    """Hold what a ranking shows of a trial: a tuple, as a list of ten thousand is built in a few milliseconds."""
+
+    trial: int
+    role: Role
+    number: int
+    candidate: str
+    seed: int
+    value: float
+    seconds: float
+    config: Mapping[str, Any]
+
+
+class Standing(NamedTuple):
+    """Hold a trial's place in a study without the trial: enough to know what is still to be run."""
+
+    trial: int
+    role: str
+    number: int
+    candidate: str
+    seed: int
+    state: str
+    value: float | None
+    reused: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Hold one cause of failures: its first trial, how many failed by it, and what these cost."""
+
+    trial: int
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Count a study's trials. `executed` ones were not reused; `ended_seconds` is what those of them cost that ended.
+
+    `wasted_seconds` went into trials that failed; `saved_seconds` is what reused trials had cost, and what trials that
+    were stopped early would still have cost.
+    """
+
+    by_state: Mapping[TrialState, int]
+    trials: int = 0
+    executed: int = 0
+    ended: int = 0
+    executed_ended: int = 0
+    ended_seconds: float = 0.0
+    wasted_seconds: float = 0.0
+    saved_seconds: float = 0.0
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[TrialState, bool, int, float, float]]) -> "Tally":
+        """Add up rows of state, reused, count, seconds, saved seconds."""
+        by_state = {state: sum(row[2] for row in rows if row[0] == state) for state in TrialState}
+        own_ended = [row for row in rows if not row[1] and row[0].ended]
+        return cls(
+            by_state={state: count for state, count in by_state.items() if count},
+            trials=sum(row[2] for row in rows),
+            executed=sum(row[2] for row in rows if not row[1]),
+            ended=sum(row[2] for row in rows if row[0].ended),
+            executed_ended=sum(row[2] for row in own_ended),
+            ended_seconds=sum(row[3] for row in own_ended),
+            wasted_seconds=sum(row[3] for row in own_ended if row[0] == TrialState.FAILED),
+            saved_seconds=sum(row[3] if row[1] else row[4] for row in rows),
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
-    """Hold one attempt at a trial: its process, its folder and how it ended."""
+    """Hold one attempt at a trial: its process, its folder and how it ended.
+
+    `live` is where its run log lies while it runs, in a file that attempts use one after the other.
+    """
 
     id: int
     trial: int
@@ -110,6 +186,7 @@ class AttemptRecord:
     pid: int | None
     pid_started: float | None
     directory: str
+    live: str | None
     started: float
     ended: float | None
     outcome: str | None

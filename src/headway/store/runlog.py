@@ -5,8 +5,8 @@ or both loses nothing that `RunLog.point` has returned for. The header also carr
 (how many steps are granted, stop, pause), so that asking for it costs a memory read.
 
 Layout, all little-endian: a header of eight unsigned 64-bit words (magic, length of the records in bytes, steps
-granted, signal, steps at which the worker waits, start in nanoseconds since 1970, two spare ones), then records. A
-record begins with kind (1 byte), a pad byte, key (2 bytes) and milliseconds since the start (4 bytes). A point goes on
+granted, signal, steps at which the worker waits, start in nanoseconds since 1970, attempt, a spare one), then records.
+A record begins with kind (1 byte), a pad byte, key (2 bytes) and milliseconds since the start (4 bytes). A point goes on
 with its step (8 bytes, signed) and value (8 bytes, double): 24 bytes. A text record goes on with its size in bytes
 (8 bytes) and the text, padded to a multiple of eight.
 """
@@ -25,18 +25,20 @@ from typing import Any
 
 from headway.core import StoreError, UsageError
 
-__all__ = ["UNLIMITED", "Mark", "Point", "RunLog", "RunLogReader", "Signal"]
+__all__ = ["RUN_LOG", "UNLIMITED", "Mark", "Point", "RunLog", "RunLogReader", "Signal"]
 
+RUN_LOG = "worker.runlog"  # the file's name
 UNLIMITED = 2**64 - 1  # steps granted where nothing truncates the run
 
 _MAGIC = int.from_bytes(b"HWLOG\x00\x00\x01", "little")
 _HEADER = 64
-_LENGTH, _GRANT, _SIGNAL, _WAITING, _START = 1, 2, 3, 4, 5  # header words
+_LENGTH, _GRANT, _SIGNAL, _WAITING, _START, _ATTEMPT = 1, 2, 3, 4, 5, 6  # header words
 _POINT = struct.Struct("<BxHIqd")
 _TEXT = struct.Struct("<BxHIq")
 _IS_POINT, _IS_NAME, _IS_MARK = 1, 2, 3
 _FIRST_SIZE, _GROWTH = 16 * 1024, 4  # bytes, and the factor by which a full file grows
 _LARGEST_GROWTH = 4 * 1024 * 1024
+_LARGEST_KEPT = 1024 * 1024  # bytes of a file that goes from one attempt to the next
 
 _forks = 0  # how many forks lie between this process and the one that imported this module
 
@@ -78,30 +80,45 @@ class Mark:
 
 
 class RunLog:
-    """Write a run log. One writer a file; threads of that writer may share it, its forked children may not."""
+    """Write a run log. One writer a file; threads of that writer may share it, its forked children may not.
 
-    def __init__(self, path: Path, granted: int = UNLIMITED) -> None:
+    With an `attempt`, a file that another attempt has left is begun anew: making and removing a file for each trial
+    costs more than all that a short trial logs.
+    """
+
+    def __init__(self, path: Path, granted: int = UNLIMITED, attempt: int = 0) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._lock = threading.Lock()
         self._owner = _forks
         self._keys: dict[str, int] = {}
-        fresh = os.fstat(self._file).st_size == 0
-        if fresh:
-            _allocate(self._file, 0, _FIRST_SIZE, path)
         self._path = path
         self._size = os.fstat(self._file).st_size
+        fresh = self._size == 0
+        if fresh:
+            _allocate(self._file, 0, _FIRST_SIZE, path)
+            self._size = _FIRST_SIZE
+        elif attempt and self._size > _LARGEST_KEPT:
+            os.ftruncate(self._file, _FIRST_SIZE)
+            self._size = _FIRST_SIZE
         self._map = mmap.mmap(self._file, self._size)
         self._words = memoryview(self._map)[:_HEADER].cast("Q")
-        if fresh:
-            self._words[_GRANT] = granted
-            self._words[_START] = time.time_ns()
-            self._words[0] = _MAGIC
-        elif self._words[0] != _MAGIC:
+        if not fresh and self._words[0] != _MAGIC:
             raise StoreError(f"{path} is no run log of this Headway. Remove it, or run the trial again.")
+        if fresh or self._words[_ATTEMPT] != attempt:
+            self._begin(granted, attempt)
         else:
             self._keys = {name: key for key, name in RunLogReader(path).names().items()}
         self._end = _HEADER + self._words[_LENGTH]
         self._zero = time.monotonic_ns() - (time.time_ns() - self._words[_START])
+
+    def _begin(self, granted: int, attempt: int) -> None:
+        """Lay out the header: the attempt's number comes last, as from then on the log is known as its own."""
+        self._words[_LENGTH] = 0
+        self._words[_SIGNAL] = self._words[_WAITING] = 0
+        self._words[_GRANT] = granted
+        self._words[_START] = time.time_ns()
+        self._words[0] = _MAGIC
+        self._words[_ATTEMPT] = attempt
 
     def point(self, metric: str, step: int, value: float) -> None:
         """Append one value of a curve."""
@@ -193,8 +210,9 @@ class RunLog:
 class RunLogReader:
     """Follow a run log while another process writes it. Reads only what is new."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, attempt: int | None = None) -> None:
         self._path = path
+        self._attempt = attempt  # whose log it has to be; None takes anybody's
         self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._read = 0
         self._names: dict[int, str] = {}
@@ -212,7 +230,8 @@ class RunLogReader:
     @property
     def begun(self) -> bool:
         """Tell whether the writer has laid out the header: until then it would write over a grant."""
-        return self._word(0) == _MAGIC
+        own = self._attempt is None or self._word(_ATTEMPT) == self._attempt
+        return own and self._word(0) == _MAGIC
 
     @property
     def waiting(self) -> int:

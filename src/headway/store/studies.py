@@ -7,7 +7,13 @@ from headway.core import Clock, Config, Direction, NotFound, Spent, canonical_js
 from headway.store.database import Database, Row, decode
 from headway.store.records import CandidateRecord, ProposalRecord, QueueRecord, StudyRecord, VerdictRecord
 
-__all__ = ["Studies"]
+__all__ = ["Studies", "candidate_id"]
+
+
+def candidate_id(experiment: str, config: Config, patch: str | None = None) -> str:
+    """Return the id of a candidate: a digest of experiment, configuration and patch."""
+    identity: dict[str, Any] = {"experiment": experiment, "config": dict(config), "patch": patch}
+    return digest(identity)
 
 
 class Studies:
@@ -111,8 +117,7 @@ class Studies:
 
     def add_candidate(self, experiment: str, config: Config, patch: str | None = None) -> str:
         """Store a candidate once; return its id, a digest of experiment, configuration and patch."""
-        identity: dict[str, Any] = {"experiment": experiment, "config": dict(config), "patch": patch}
-        candidate = digest(identity)
+        candidate = candidate_id(experiment, config, patch)
         self._database.run(
             "INSERT OR IGNORE INTO candidates VALUES (?, ?, ?, ?, ?)",
             (candidate, experiment, canonical_json(dict(config)), patch, self._clock.now()),
@@ -143,12 +148,13 @@ class Studies:
             (study, number, candidate, proposer, canonical_json(list(parents)), note, self._clock.now()),
         )
 
-    def proposals(self, study: int) -> list[ProposalRecord]:
-        """Return what was proposed to a study, in order. Number 0 is the baseline."""
+    def proposals(self, study: int, numbers: Sequence[int] | None = None) -> list[ProposalRecord]:
+        """Return what was proposed to a study, all or some, in order. Number 0 is the baseline."""
+        some = "" if numbers is None else f" AND number IN ({','.join('?' * len(numbers))})"
         rows = self._database.rows(
-            "SELECT p.*, c.config FROM proposals p JOIN candidates c ON c.id = p.candidate WHERE study = ?"
+            f"SELECT p.*, c.config FROM proposals p JOIN candidates c ON c.id = p.candidate WHERE study = ?{some}"
             " ORDER BY number",
-            (study,),
+            (study, *(numbers or ())),
         )
         return [
             ProposalRecord(
@@ -162,6 +168,34 @@ class Studies:
             )
             for row in rows
         ]
+
+    def proposed(self, study: int) -> list[tuple[int, str, str]]:
+        """Return number, candidate and proposer of each proposal to a study, in order."""
+        rows = self._database.rows(
+            "SELECT number, candidate, proposer FROM proposals WHERE study = ? ORDER BY number", (study,)
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def newest_numbers(self, study: int, limit: int) -> list[int]:
+        """Return the numbers of the newest proposals to a study."""
+        rows = self._database.rows(
+            "SELECT number FROM proposals WHERE study = ? ORDER BY number DESC LIMIT ?", (study, limit)
+        )
+        return [row[0] for row in rows]
+
+    def count_proposals(self, study: int) -> int:
+        """Count what was proposed to a study, the baseline included."""
+        row = self._database.row("SELECT count(*) FROM proposals WHERE study = ?", (study,))
+        return int(row[0]) if row else 0
+
+    def number_of(self, study: int, candidate: str) -> int:
+        """Return the number under which a candidate was first proposed to a study."""
+        row = self._database.row(
+            "SELECT min(number) FROM proposals WHERE study = ? AND candidate = ?", (study, candidate)
+        )
+        if row is None or row[0] is None:
+            raise NotFound(f"The candidate {candidate} was never proposed to this study.")
+        return int(row[0])
 
     # the queue
 

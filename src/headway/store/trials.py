@@ -1,15 +1,19 @@
-"""Trials in the store: their state, their attempts, their place in studies, their manifests and artifacts."""
+"""Trials in the store: their state, their attempts, their manifests and artifacts."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from headway.core import Clock, Manifest, NotFound, Reason, Role, TrialState, canonical_json
+from headway.core import Clock, Manifest, NotFound, Reason, TrialState, canonical_json, digest_bytes
 from headway.store.database import Database, Row, decode
-from headway.store.records import ArtifactRecord, AttemptRecord, StudyTrial, TrialRecord
+from headway.store.records import ArtifactRecord, AttemptRecord, TrialRecord
 
-__all__ = ["Trials"]
+__all__ = ["BRIEF", "FULL", "Trials", "trial_of"]
 
-_TRIAL = "SELECT t.*, c.config, c.experiment FROM trials t JOIN candidates c ON c.id = t.candidate"
+BRIEF = "SELECT t.*, NULL AS record_data, c.config, c.experiment FROM trials t JOIN candidates c ON c.id = t.candidate"
+FULL = (
+    "SELECT t.*, c.config, c.experiment, r.data AS record_data FROM trials t JOIN candidates c ON c.id = t.candidate"
+    " LEFT JOIN records r ON r.digest = t.record"
+)
 
 
 class Trials:
@@ -18,6 +22,8 @@ class Trials:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._manifests: dict[str, Manifest] = {}
+        self._last_record: tuple[Mapping[str, Any], str, str] | None = None
 
     def create(self, candidate: str, seed: int) -> int:
         """Create a queued trial of a candidate with one seed."""
@@ -26,52 +32,21 @@ class Trials:
             (candidate, seed, TrialState.QUEUED, self._clock.now()),
         )
 
-    def get(self, trial: int) -> TrialRecord:
-        """Return a trial, or raise `NotFound`."""
-        row = self._database.row(f"{_TRIAL} WHERE t.id = ?", (trial,))
+    def get(self, trial: int, *, record: bool = True) -> TrialRecord:
+        """Return a trial, or raise `NotFound`. Its `record` is the bulk of it, and may be left out."""
+        row = self._database.row(f"{FULL if record else BRIEF} WHERE t.id = ?", (trial,))
         if row is None:
             last = self._database.row("SELECT max(id) FROM trials")
             there = (
                 f"The last one is {last[0]}; 'headway trials' lists them" if last and last[0] else "There are none yet"
             )
             raise NotFound(f"There is no trial {trial}. {there}.")
-        return _trial(row)
+        return trial_of(row)
 
     def same(self, candidate: str, seed: int) -> list[TrialRecord]:
         """Return all trials of a candidate with that seed, the newest first."""
-        rows = self._database.rows(
-            f"{_TRIAL} WHERE t.candidate = ? AND t.seed = ? ORDER BY t.id DESC", (candidate, seed)
-        )
-        return [_trial(row) for row in rows]
-
-    def place(self, study: int, trial: int, role: Role, number: int, *, reused: bool) -> None:
-        """Give a trial its place in a study; another trial of the same candidate and seed there gives way."""
-        with self._database.write():
-            self._database.run(
-                "DELETE FROM study_trials WHERE study = ? AND trial IN (SELECT b.id FROM trials a JOIN trials b"
-                " ON a.candidate = b.candidate AND a.seed = b.seed WHERE a.id = ?)",
-                (study, trial),
-            )
-            self._database.run(
-                "INSERT INTO study_trials (study, trial, role, number, reused) VALUES (?, ?, ?, ?, ?)",
-                (study, trial, role, number, int(reused)),
-            )
-
-    def of_study(self, study: int) -> list[StudyTrial]:
-        """Return the trials of a study, in the order in which they came to it; their `record` is left empty."""
-        rows = self._database.rows(
-            # without `record`, the bulk of a row, which only those who look at one trial want
-            "SELECT t.id, t.candidate, t.seed, t.state, t.reason, t.message, t.fingerprint, t.value, t.metrics, t.step,"
-            " t.horizon, t.manifest, '{}' AS record, t.wall_seconds, t.cpu_seconds, t.peak_memory_bytes, t.created,"
-            " t.started, t.ended, c.config, c.experiment, s.role, s.number, s.reused FROM study_trials s"
-            " JOIN trials t ON t.id = s.trial JOIN candidates c ON c.id = t.candidate WHERE s.study = ?"
-            " ORDER BY s.rowid",
-            (study,),
-        )
-        return [
-            StudyTrial(trial=_trial(row), role=Role(row["role"]), number=row["number"], reused=bool(row["reused"]))
-            for row in rows
-        ]
+        rows = self._database.rows(f"{FULL} WHERE t.candidate = ? AND t.seed = ? ORDER BY t.id DESC", (candidate, seed))
+        return [trial_of(row) for row in rows]
 
     def studies_of(self, trial: int) -> list[str]:
         """Return the names of the studies that a trial belongs to."""
@@ -80,20 +55,27 @@ class Trials:
         )
         return [row["name"] for row in rows]
 
-    # what happens to a trial
+    # what happens to a trial; its places in studies carry a copy of its state
 
-    def begin(self, trial: int, study: int, directory: str, record: Mapping[str, Any]) -> int:
-        """Begin an attempt: the trial runs. Return the attempt's id, which fences what the attempt may write."""
+    def begin(self, trial: int, study: int, directory: str, record: Mapping[str, Any], live: str | None = None) -> int:
+        """Begin an attempt: the trial runs. Return the attempt's id, which fences what the attempt may write.
+
+        `record` is what the trial's own row cannot say (machine, environment, limits). Trials that are handed the same
+        object share it.
+        """
+        digest, data = self._recorded(record)
         now = self._clock.now()
         with self._database.write():
+            self._database.run("INSERT OR IGNORE INTO records VALUES (?, ?)", (digest, data))
             self._database.run(
                 "UPDATE trials SET state = ?, started = coalesce(started, ?), record = ?, reason = NULL, message = ''"
                 " WHERE id = ?",
-                (TrialState.RUNNING, now, canonical_json(record), trial),
+                (TrialState.RUNNING, now, digest, trial),
             )
+            self._database.run("UPDATE study_trials SET state = ? WHERE trial = ?", (TrialState.RUNNING, trial))
             return self._database.run(
-                "INSERT INTO attempts (trial, study, directory, started) VALUES (?, ?, ?, ?)",
-                (trial, study, directory, now),
+                "INSERT INTO attempts (trial, study, directory, live, started) VALUES (?, ?, ?, ?, ?)",
+                (trial, study, directory, live, now),
             )
 
     def set_process(self, attempt: int, pid: int, started: float) -> None:
@@ -133,27 +115,44 @@ class Trials:
         manifest: str | None = None,
     ) -> None:
         """Write how far a trial came: its end, or that it is paused or queued again."""
-        self._database.run(
-            "UPDATE trials SET state = ?, reason = ?, message = ?, fingerprint = ?, value = ?, metrics = ?, step = ?,"
-            " horizon = ?, manifest = coalesce(?, manifest), ended = ? WHERE id = ?",
-            (
-                state,
-                reason,
-                message,
-                fingerprint,
-                value,
-                canonical_json(dict(metrics or {})),
-                step,
-                horizon,
-                manifest,
-                self._clock.now() if state.ended else None,
-                trial,
-            ),
-        )
+        with self._database.write():
+            self._database.run(
+                "UPDATE trials SET state = ?, reason = ?, message = ?, fingerprint = ?, value = ?, metrics = ?,"
+                " step = ?, horizon = ?, manifest = coalesce(?, manifest), ended = ? WHERE id = ?",
+                (
+                    state,
+                    reason,
+                    message,
+                    fingerprint,
+                    value,
+                    canonical_json(dict(metrics or {})),
+                    step,
+                    horizon,
+                    manifest,
+                    self._clock.now() if state.ended else None,
+                    trial,
+                ),
+            )
+            # A trial that was stopped early would have cost as much again for each step that it did not do.
+            share = horizon / step - 1 if reason == Reason.SCHEDULER and step and horizon else 0.0
+            self._database.run(
+                "UPDATE study_trials SET state = ?, value = ?, seconds = t.wall_seconds,"
+                " saved_seconds = t.wall_seconds * ? FROM trials t WHERE t.id = ? AND trial = t.id",
+                (state, value, share, trial),
+            )
 
     def requeue(self, trial: int) -> None:
         """Set a trial back to queued, with what it has so far."""
-        self._database.run("UPDATE trials SET state = ? WHERE id = ?", (TrialState.QUEUED, trial))
+        with self._database.write():
+            self._database.run("UPDATE trials SET state = ? WHERE id = ?", (TrialState.QUEUED, trial))
+            self._database.run("UPDATE study_trials SET state = ? WHERE trial = ?", (TrialState.QUEUED, trial))
+
+    def _recorded(self, record: Mapping[str, Any]) -> tuple[str, str]:
+        """Return a record's digest and text; the last one's from memory, as a study's trials share one."""
+        if self._last_record is None or self._last_record[0] is not record:
+            data = canonical_json(record)
+            self._last_record = (record, digest_bytes(data.encode(errors="backslashreplace")), data)
+        return self._last_record[1:]
 
     def attempts(self, trial: int) -> list[AttemptRecord]:
         """Return the attempts at a trial, in order."""
@@ -182,10 +181,13 @@ class Trials:
 
     def manifest(self, digest: str) -> Manifest:
         """Return a stored manifest."""
-        row = self._database.row("SELECT data FROM manifests WHERE digest = ?", (digest,))
-        if row is None:
-            raise NotFound(f"The store has no manifest {digest}; the trial was recorded without one.")
-        return Manifest.from_json(decode(row["data"]))
+        if digest not in self._manifests:
+            row = self._database.row("SELECT data FROM manifests WHERE digest = ?", (digest,))
+            if row is None:
+                raise NotFound(f"The store has no manifest {digest}; the trial was recorded without one.")
+            self._manifests.clear()  # the last one is asked for again and again, all others rarely
+            self._manifests[digest] = Manifest.from_json(decode(row["data"]))
+        return self._manifests[digest]
 
     def add_artifact(self, trial: int, name: str, digest: str, size_bytes: int) -> None:
         """Link a stored file to the trial that made it."""
@@ -207,7 +209,9 @@ class Trials:
         return used
 
 
-def _trial(row: Row) -> TrialRecord:
+def trial_of(row: Row) -> TrialRecord:
+    """Make a trial of a row of `trials` with its candidate's columns; `record_data` may be None."""
+    record = row["record_data"]
     return TrialRecord(
         id=row["id"],
         candidate=row["candidate"],
@@ -223,7 +227,7 @@ def _trial(row: Row) -> TrialRecord:
         step=row["step"],
         horizon=row["horizon"],
         manifest=row["manifest"],
-        record=decode(row["record"]),
+        record={} if record is None else decode(record),
         wall_seconds=row["wall_seconds"],
         cpu_seconds=row["cpu_seconds"],
         peak_memory_bytes=row["peak_memory_bytes"],
@@ -241,6 +245,7 @@ def _attempt(row: Row) -> AttemptRecord:
         pid=row["pid"],
         pid_started=row["pid_started"],
         directory=row["directory"],
+        live=row["live"],
         started=row["started"],
         ended=row["ended"],
         outcome=row["outcome"],

@@ -34,7 +34,7 @@ def conclude(
     finalists = plan.finalists()
     mixed = _first_change(plan, finalists, changed)
     verdicts = [_decide(study, plan, candidate, len(finalists), mixed) for candidate in finalists]
-    verdicts += [_identical(trial) for trial in plan.searched() if plan.identical(trial)]
+    verdicts += [_identical(trial) for trial in plan.identicals()]
     known = [(item.candidate, item.decision, item.sentence) for item in store.studies.verdicts(record.id)]
     if verdicts and [(item.candidate, item.decision, item.sentence) for item in verdicts] == known:
         return

@@ -15,6 +15,9 @@ class QuietObserver:
     def note(self, text: str) -> None:
         """Say nothing."""
 
+    def recalled(self, trials: int) -> None:
+        """Say nothing."""
+
     def preparing(self, text: str) -> None:
         """Say nothing."""
 
@@ -37,6 +40,10 @@ class PlainObserver(QuietObserver):
     def note(self, text: str) -> None:
         """Write the note."""
         print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    def recalled(self, trials: int) -> None:
+        """Write how many trials need not run again."""
+        self.note(f"{trials} {'trial stands' if trials == 1 else 'trials stand'} in the record.")
 
     def preparing(self, text: str) -> None:
         """Write what is waited for."""

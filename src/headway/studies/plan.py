@@ -1,24 +1,29 @@
 """What a study still has to run: the baseline, the search, the confirmation. The engine asks for a trial at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from headway.core import Budget, Direction, Role, Spent, TrialState, better
 from headway.engine import Assignment
 from headway.propose import Observation, Sampler, make_sampler
-from headway.store import Store, StudyRecord, TrialRecord
+from headway.store import RankedTrial, Store, StudyRecord, TrialRecord, candidate_id
 from headway.studies.declaration import Declaration
+from headway.studies.history import History
+from headway.studies.ledger import Key, Ledger
 
 __all__ = ["StudyPlan"]
 
+_Proposal = tuple[int, str, Mapping[str, Any]]  # number, candidate, configuration
+
+_RANKED_AT_FIRST = 64
 _DUPLICATES_IN_A_ROW = 200  # after so many proposals that were made before, the sampler has nothing new
 
 
 class StudyPlan:
     """Hand out trials in the order baseline, recorded proposals, queue, sampler, confirmation; take in their ends.
 
-    What was proposed in an earlier session is replayed first: each proposal is asked for again, and the engine answers
-    from the record where it can.
+    What was proposed in an earlier session and has no trial that still counts is asked for again, before anything new.
+    Nothing here grows with the number of trials but a few bytes for each: the record holds the rest.
     """
 
     def __init__(self, store: Store, record: StudyRecord, study: Declaration) -> None:
@@ -26,16 +31,38 @@ class StudyPlan:
         self._record = record
         self._study = study
         self._direction: Direction = study.experiment.direction
+        self._ledger = Ledger()
+        self._history: History | None = None
         self._sampler: Sampler | None = None
-        self._ended: dict[tuple[str, int], TrialRecord] = {}
-        places = store.trials.of_study(record.id)
-        self._paid = {(place.trial.candidate, place.trial.seed) for place in places if not place.reused}
+        self._trials: dict[tuple[str, int], TrialRecord] = {}  # the baseline's and those that confirm
+        self._open: dict[int, str] = {}  # proposals without a trial that counts, by number
+        self._finalists: list[str] | None = None
         self._search_over = False
+        self._number = self._sampled = 0  # the last proposal, and how many of all the sampler made
         self._note: str | None = None
         self.baseline = self._candidate(study.baseline)
-        self._proposals = self._recall()
 
     # the engine's questions
+
+    def recall(self, stale: Container[int]) -> int:
+        """Take in what stands in the record, but for `stale` trials; return how many trials that are."""
+        if not self._store.studies.count_proposals(self._record.id):
+            self._store.studies.propose(self._record.id, 0, self.baseline, "baseline")
+        for place in self._store.places.standing(self._record.id):
+            stands = TrialState(place.state).ended and place.trial not in stale
+            self._ledger.recall((place.candidate, place.seed), place, stands=stands)
+            if stands and place.role != Role.SEARCH:
+                self._trials[place.candidate, place.seed] = self._store.trials.get(place.trial)
+        tally = self._store.places.tally(self._record.id)
+        self._ledger.charge(tally.ended_seconds, tally.executed_ended)
+        seen = {self.baseline}
+        for number, candidate, proposer in self._store.studies.proposed(self._record.id):
+            self._number = number
+            self._sampled += proposer == self._study.sampler
+            if candidate not in seen and not self._ledger.done((candidate, self._study.seed)):
+                self._open[number] = candidate
+                seen.add(candidate)
+        return self._ledger.recalled
 
     def next(self, running: Sequence[Assignment]) -> Assignment | None:
         """Return the next trial, or None when there is nothing to start now."""
@@ -48,9 +75,15 @@ class StudyPlan:
 
     def ended(self, assignment: Assignment, trial: TrialRecord, *, reused: bool) -> None:
         """Take in a trial that ended."""
-        if not reused:
-            self._paid.add((assignment.candidate, assignment.seed))
-        self._ended[assignment.candidate, assignment.seed] = trial
+        key = (assignment.candidate, assignment.seed)
+        self._ledger.end(key, trial.wall_seconds, reused=reused)
+        if assignment.role != Role.SEARCH:
+            self._trials[key] = trial
+        if assignment.seed == self._study.seed:
+            self._open.pop(assignment.number, None)
+            self._finalists = None
+            if self._history is not None:
+                self._history.end(assignment.candidate, trial)
 
     # what a verdict needs
 
@@ -65,8 +98,13 @@ class StudyPlan:
         return [self._study.seed + offset for offset in range(1, count + 1)]
 
     def trial(self, candidate: str, seed: int) -> TrialRecord | None:
-        """Return the trial of a candidate and a seed that ended in this session or was answered from the record."""
-        return self._ended.get((candidate, seed))
+        """Return the trial of a candidate and a seed that ended in this session or stands in the record."""
+        if not self._ledger.done((candidate, seed)):
+            return None
+        if (known := self._trials.get((candidate, seed))) is not None:
+            return known
+        place = self._store.places.at(self._record.id, candidate, seed)
+        return None if place is None else place.trial
 
     def values(self, candidate: str) -> dict[int, float]:
         """Return the objective by confirmation seed, where it is known."""
@@ -77,29 +115,21 @@ class StudyPlan:
             if trial is not None and trial.state == TrialState.COMPLETE and trial.value is not None
         }
 
-    def searched(self) -> list[TrialRecord]:
-        """Return the search trials that ran to their end, the best first."""
-        trials = [self.trial(candidate, self._study.seed) for _, candidate, _ in self._proposals]
-        complete = [item for item in trials if item is not None and item.state == TrialState.COMPLETE]
-        sign = 1.0 if self._direction == "minimize" else -1.0
-        return sorted(complete, key=lambda item: (sign * (item.value or 0.0), item.candidate))
-
     def finalists(self) -> list[str]:
         """Return the candidates to confirm: the best that beat the baseline's run, or else the best one there is."""
         if not self._search_over:
             return []
+        if self._finalists is None:
+            self._finalists = self._choose()
+        return self._finalists
+
+    def identicals(self) -> list[TrialRecord]:
+        """Return the search trials that came to the same as the baseline, bit for bit."""
         start = self.trial(self.baseline, self._study.seed)
-        different = [trial for trial in self.searched() if not self.identical(trial)]
-        good = [
-            trial
-            for trial in different
-            if start is not None
-            and start.value is not None
-            and trial.value is not None
-            and better(trial.value, start.value, self._direction)
-        ]
-        chosen = good[: self._study.finalists] or different[:1]
-        return [trial.candidate for trial in chosen]
+        if start is None or start.value is None:
+            return []
+        places = self._store.places.with_value(self._record.id, start.value)
+        return [place.trial for place in places if place.role == Role.SEARCH and self.identical(place.trial)]
 
     def identical(self, trial: TrialRecord) -> bool:
         """Tell whether a trial's objective and all its curves equal the baseline's with the same seed, bit for bit."""
@@ -115,88 +145,123 @@ class StudyPlan:
 
     # one kind of trial after the other
 
-    def _next_baseline(self, busy: set[tuple[str, int]]) -> Assignment | None:
+    def _next_baseline(self, busy: set[Key]) -> Assignment | None:
         for seed in (self._study.seed, *self.confirmation_seeds):
             if seed != self._study.seed and not self._baseline_stands():
                 return None  # what failed once with this code would fail with every seed
-            if self._open(self.baseline, seed, busy):
+            if self._is_open((self.baseline, seed), busy):
                 return self._assign(self.baseline, self._study.baseline, seed, Role.BASELINE, 0)
         return None
 
-    def _next_search(self, busy: set[tuple[str, int]]) -> Assignment | None:
-        for number, candidate, config in self._proposals:
-            if self._open(candidate, self._study.seed, busy):
-                return self._assign(candidate, config, self._study.seed, Role.SEARCH, number, scheduled=True)
+    def _next_search(self, busy: set[Key]) -> Assignment | None:
+        for number, candidate in self._open.items():
+            if self._is_open((candidate, self._study.seed), busy):
+                return self._search(number, candidate, self._store.studies.candidate(candidate).config)
         if self._search_over and not self._store.studies.waiting(self._record.id):
             return None
         if self._affordable(busy) and self._baseline_stands():
             proposal = self._from_queue() or self._from_sampler()
             if proposal is not None:
-                self._proposals.append(proposal)
                 number, candidate, config = proposal
-                if self._open(candidate, self._study.seed, busy):
-                    return self._assign(candidate, config, self._study.seed, Role.SEARCH, number, scheduled=True)
+                self._number = number
+                if self._is_open((candidate, self._study.seed), busy):
+                    self._open[number] = candidate
+                    return self._search(number, candidate, config)
                 return self._next_search(busy)
-        searching = any((candidate, self._study.seed) in busy for _, candidate, _ in self._proposals)
         baseline_running = (self.baseline, self._study.seed) in busy
-        self._search_over = not searching and not baseline_running
+        self._search_over = not self._open and not baseline_running
         return None
 
-    def _next_confirmation(self, busy: set[tuple[str, int]]) -> Assignment | None:
-        numbers = {candidate: number for number, candidate, _ in self._proposals}
-        configs = {candidate: config for _, candidate, config in self._proposals}
+    def _next_confirmation(self, busy: set[Key]) -> Assignment | None:
         for candidate in self.finalists():
             for seed in self.confirmation_seeds:
-                if self._open(candidate, seed, busy):
-                    return self._assign(candidate, configs[candidate], seed, Role.CONFIRM, numbers[candidate])
+                if self._is_open((candidate, seed), busy):
+                    number = self._store.studies.number_of(self._record.id, candidate)
+                    config = self._store.studies.candidate(candidate).config
+                    return self._assign(candidate, config, seed, Role.CONFIRM, number)
         return None
 
-    def _open(self, candidate: str, seed: int, busy: set[tuple[str, int]]) -> bool:
-        return (candidate, seed) not in self._ended and (candidate, seed) not in busy
+    def _is_open(self, key: Key, busy: set[Key]) -> bool:
+        return key not in busy and not self._ledger.done(key)
+
+    def _search(self, number: int, candidate: str, config: Mapping[str, Any]) -> Assignment:
+        return self._assign(candidate, config, self._study.seed, Role.SEARCH, number, scheduled=True)
 
     def _assign(
         self, candidate: str, config: Mapping[str, Any], seed: int, role: Role, number: int, *, scheduled: bool = False
     ) -> Assignment:
         return Assignment(candidate=candidate, config=config, seed=seed, role=role, number=number, scheduled=scheduled)
 
-    # where proposals come from
+    def _choose(self) -> list[str]:
+        start = self.trial(self.baseline, self._study.seed)
+        found: list[str] = []
+        best: str | None = None  # should none beat the baseline
+        for trial in self._ranked():
+            beats = start is not None and start.value is not None and better(trial.value, start.value, self._direction)
+            if (best is not None and not beats) or len(found) == self._study.finalists:
+                break
+            record = self.trial(trial.candidate, trial.seed)
+            if record is not None and not self.identical(record):
+                best = best or trial.candidate
+                found += [trial.candidate] if beats else []
+        return found or ([] if best is None else [best])
 
-    def _recall(self) -> list[tuple[int, str, Mapping[str, Any]]]:
-        recorded = self._store.studies.proposals(self._record.id)
-        if not recorded:
-            self._store.studies.propose(self._record.id, 0, self.baseline, "baseline")
-        self._sampled = sum(item.proposer == self._study.sampler for item in recorded)
-        return [(item.number, item.candidate, item.config) for item in recorded if item.number > 0]
+    def _ranked(self) -> Iterator[RankedTrial]:
+        """Give the complete search trials, the best first and equals by their candidate, as far as somebody asks."""
+        given, limit = 0, _RANKED_AT_FIRST
+        while True:
+            ranked = self._store.places.best(self._record.id, self._direction, limit, Role.SEARCH)
+            yield from ranked[given:]
+            if len(ranked) < limit:
+                return
+            given, limit = limit, 8 * limit
+
+    # where proposals come from
 
     def _candidate(self, config: Mapping[str, Any]) -> str:
         return self._store.studies.add_candidate(self._study.experiment.identity, config)
 
-    def _number(self) -> int:
-        return max((number for number, _, _ in self._proposals), default=0) + 1
-
-    def _from_queue(self) -> tuple[int, str, Mapping[str, Any]] | None:
-        number = self._number()
+    def _from_queue(self) -> _Proposal | None:
+        if not self._store.studies.waiting(self._record.id):
+            return None
+        number = self._number + 1
         taken = self._store.studies.dequeue(self._record.id, number, self._study.experiment.identity)
-        return None if taken is None else (number, taken[1], taken[0].config)
+        if taken is None:
+            return None
+        if self._history is not None:
+            self._history.propose(number, taken[1], taken[0].config)
+        return number, taken[1], taken[0].config
 
-    def _from_sampler(self) -> tuple[int, str, Mapping[str, Any]] | None:
+    def _from_sampler(self) -> _Proposal | None:
         if not self._study.experiment.space.parameters:
             return None
-        known = {self.baseline, *(candidate for _, candidate, _ in self._proposals)}
-        sampler, history = self._make_sampler(), self._history()
+        sampler = self._make_sampler()
+        history = self._seen_by(sampler)
         for index in range(self._sampled, self._sampled + _DUPLICATES_IN_A_ROW):
             config = sampler.propose(index, history)
             if config is None:
                 return None
-            candidate = self._candidate(config)
-            if candidate not in known:
-                number = self._number()
-                self._sampled += 1
-                self._store.studies.propose(
-                    self._record.id, number, candidate, self._study.sampler, parents=(self.baseline,)
-                )
-                return number, candidate, config
+            candidate = candidate_id(self._study.experiment.identity, config)
+            if not self._known(candidate):
+                return self._propose(candidate, config)
         return None
+
+    def _propose(self, candidate: str, config: Mapping[str, Any]) -> _Proposal:
+        number = self._number + 1
+        with self._store.database.write():
+            self._candidate(config)
+            self._store.studies.propose(
+                self._record.id, number, candidate, self._study.sampler, parents=(self.baseline,)
+            )
+        self._sampled += 1
+        if self._history is not None:
+            self._history.propose(number, candidate, config)
+        return number, candidate, config
+
+    def _known(self, candidate: str) -> bool:
+        """Tell whether a candidate is the baseline or was proposed before: then it has ended, or is open."""
+        done = self._ledger.done((candidate, self._study.seed))
+        return done or candidate == self.baseline or candidate in self._open.values()
 
     def _make_sampler(self) -> Sampler:
         if self._sampler is None:
@@ -205,32 +270,31 @@ class StudyPlan:
             )
         return self._sampler
 
-    def _history(self) -> list[Observation]:
-        start: list[tuple[int, str, Mapping[str, Any]]] = [(0, self.baseline, self._study.baseline)]
-        return [
-            _observation(number, config, self.trial(candidate, self._study.seed))
-            for number, candidate, config in start + self._proposals
-        ]
+    def _seen_by(self, sampler: Sampler) -> Sequence[Observation]:
+        """Return the history for a sampler that looks at it: it is kept for these alone."""
+        if sampler.order_free:
+            return ()
+        if self._history is None:
+            recorded = self._store.studies.proposals(self._record.id)
+            proposals = ((item.number, item.candidate, item.config) for item in recorded)
+            self._history = History(proposals, lambda candidate: self.trial(candidate, self._study.seed))
+        return self._history.observations
 
     # what may still be spent
 
-    def _affordable(self, busy: set[tuple[str, int]]) -> bool:
+    def _affordable(self, busy: set[Key]) -> bool:
         """Tell whether a further search trial leaves enough for the baseline and the confirmation."""
         budget = self._study.budget
-        paid = self._paid | busy
+        if budget.trials is None and budget.seconds is None:
+            return True
         seeds = (self._study.seed, *self.confirmation_seeds)
-        known = paid | self._ended.keys()
-        reserve = sum((self.baseline, seed) not in known for seed in seeds)
+        reserve = sum(self._is_open((self.baseline, seed), busy) for seed in seeds)
         reserve += self._study.finalists * len(self.confirmation_seeds)
         if budget.seconds is not None:
-            spent = self._store.studies.spent(self._record.id).seconds + reserve * self._mean_seconds()
+            spent = self._store.studies.spent(self._record.id).seconds + reserve * self._ledger.mean_seconds
             if Budget(seconds=budget.seconds).exhausted(Spent(seconds=spent)):
                 return False
-        return budget.trials is None or len(paid) + reserve < budget.trials
-
-    def _mean_seconds(self) -> float:
-        costs = [trial.wall_seconds for trial in self._ended.values()]
-        return sum(costs) / len(costs) if costs else 0.0
+        return budget.trials is None or self._ledger.paid_with(busy) + reserve < budget.trials
 
     def _baseline_stands(self) -> bool:
         start = self.trial(self.baseline, self._study.seed)
@@ -238,15 +302,3 @@ class StudyPlan:
             return True
         self._note = f"The baseline failed, so nothing can be compared with it. {start.reason}: {start.message}"
         return False
-
-
-def _observation(number: int, config: Mapping[str, Any], trial: TrialRecord | None) -> Observation:
-    if trial is None:
-        return Observation(number=number, config=config, value=None, state="pending")
-    match trial.state:
-        case TrialState.COMPLETE:
-            return Observation(number=number, config=config, value=trial.value, state="complete")
-        case TrialState.STOPPED if trial.value is not None:
-            return Observation(number=number, config=config, value=trial.value, state="stopped")
-        case _:
-            return Observation(number=number, config=config, value=None, state="failed")

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,9 @@ class _Once:
     def __init__(self, assignment: Assignment) -> None:
         self._left: list[Assignment] = [assignment]
         self.trial: TrialRecord | None = None
+
+    def recall(self, stale: Container[int]) -> int:
+        return 0
 
     def next(self, running: Sequence[Assignment]) -> Assignment | None:
         return self._left.pop() if self._left else None

@@ -22,6 +22,8 @@ from headway.studies.summary import StudySummary, summarize
 
 __all__ = ["origin_of", "record_of", "run_study"]
 
+_ROWS = 100  # candidates of a returned summary
+
 
 def run_study(
     study: Declaration, folder: Path, settings: EngineSettings, observer: Observer | None = None
@@ -49,8 +51,8 @@ def run_study(
         if ending == "done":
             conclude(store, record, study, plan, engine.changed_files)
             store.studies.set_state(record.id, "finished")
-        write_report(store, summarize(store, store.studies.get(record.name)))
-        summary = summarize(store, store.studies.get(record.name))
+        write_report(store, store.studies.get(record.name))
+        summary = summarize(store, store.studies.get(record.name), rows=_ROWS)
         if observer is None:  # nobody else tells what came of it
             watcher.note(
                 summary.sentence if ending == "done" else f"Paused. To go on, type: headway resume {study.name}"

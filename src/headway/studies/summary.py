@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from headway.core import Budget, Direction, Reason, Role, Spent, TrialState, better
-from headway.store import Store, StudyRecord, StudyTrial, VerdictRecord
+from headway.core import Budget, Direction, Role, Spent, TrialState, better
+from headway.store import ProposalRecord, Store, StudyRecord, StudyTrial, Tally, VerdictRecord
 
 __all__ = ["CandidateRow", "KeyFigures", "StudySummary", "summarize"]
 
@@ -44,13 +44,16 @@ class CandidateRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StudySummary:
-    """Hold all that there is to say of a study."""
+    """Hold what there is to say of a study. `candidates` are those of interest where there are many; `proposed` counts
+    them all, as `tally` does their trials."""
 
     study: StudyRecord
     metric: str
     direction: Direction
     baseline: Mapping[str, Any]
     candidates: tuple[CandidateRow, ...]
+    proposed: int
+    tally: Tally
     verdicts: tuple[VerdictRecord, ...]
     budget: Budget
     spent: Spent
@@ -63,7 +66,7 @@ class StudySummary:
 
     @property
     def trials(self) -> list[StudyTrial]:
-        """Return all trials of the study, in the order of their candidates."""
+        """Return the trials of the `candidates`, in their order."""
         return [place for row in self.candidates for place in row.trials]
 
     @property
@@ -77,7 +80,7 @@ class StudySummary:
 
     def count(self, state: TrialState) -> int:
         """Count the trials in a state."""
-        return sum(place.trial.state == state for place in self.trials)
+        return self.tally.by_state.get(state, 0)
 
     def to_json(self) -> dict[str, Any]:
         """Return the summary as JSON."""
@@ -101,16 +104,55 @@ class StudySummary:
         }
 
 
-def summarize(store: Store, study: StudyRecord) -> StudySummary:
-    """Read a study's summary from the record."""
-    places = store.trials.of_study(study.id)
+def summarize(store: Store, study: StudyRecord, *, rows: int | None = None) -> StudySummary:
+    """Read a study's summary from the record: all candidates, or about so many `rows` of those of interest.
+
+    Of interest are the baseline, what was decided, what runs or waits, the best, and the newest; a study of 100,000
+    trials is then summarised as fast as one of a hundred.
+    """
     verdicts = store.studies.verdicts(study.id)
+    proposed = store.studies.count_proposals(study.id)
+    numbers = None if rows is None or proposed <= rows else _of_interest(store, study, verdicts, rows)
+    proposals = store.studies.proposals(study.id, numbers)
+    places = store.places.of_study(study.id) if numbers is None else store.places.of_numbers(study.id, numbers)
+    tally, spending = store.places.tally(study.id), store.studies.spending(study.id)
+    budget = study.settings.get("budget", {})
+    report = store.report_path(study.name)
+    return StudySummary(
+        study=study,
+        metric=study.metric,
+        direction=study.direction,
+        baseline=study.definition["baseline"],
+        candidates=_rows(proposals, places, verdicts),
+        proposed=proposed,
+        tally=tally,
+        verdicts=tuple(verdicts),
+        budget=Budget(trials=budget.get("trials"), seconds=budget.get("seconds")),
+        spent=Spent(trials=tally.executed, seconds=spending.get("seconds", 0.0)),
+        figures=_figures(tally, verdicts, spending, {item.candidate: item.created for item in proposals}),
+        sentence=_sentence(study, verdicts, store),
+        report=str(report) if report.exists() else None,
+    )
+
+
+def _of_interest(store: Store, study: StudyRecord, verdicts: Sequence[VerdictRecord], rows: int) -> list[int]:
+    """Return the numbers of about so many candidates."""
+    numbers = {0, *(store.studies.number_of(study.id, item.candidate) for item in verdicts[:rows])}
+    for state in (TrialState.RUNNING, TrialState.PAUSED, TrialState.QUEUED):
+        numbers |= {place.number for place in store.places.of_study(study.id, state=state, limit=rows)}
+    numbers |= {item.number for item in store.places.best(study.id, study.direction, rows)}
+    missing = rows - len(numbers)
+    return sorted(numbers | set(store.studies.newest_numbers(study.id, missing) if missing > 0 else ()))
+
+
+def _rows(
+    proposals: Sequence[ProposalRecord], places: Sequence[StudyTrial], verdicts: Sequence[VerdictRecord]
+) -> tuple[CandidateRow, ...]:
     decided = {item.candidate: item.decision for item in verdicts}
     by_number: dict[int, list[StudyTrial]] = {}
     for place in places:
         by_number.setdefault(place.number, []).append(place)
     rows: list[CandidateRow] = []
-    proposals = store.studies.proposals(study.id)
     for item in proposals:
         own = tuple(sorted(by_number.get(item.number, ()), key=lambda place: place.trial.seed))
         state, value, reason = _standing(own)
@@ -128,23 +170,7 @@ def summarize(store: Store, study: StudyRecord) -> StudySummary:
                 decision=decided.get(item.candidate),
             )
         )
-    spending = store.studies.spending(study.id)
-    budget = study.settings.get("budget", {})
-    executed = sum(not place.reused for place in places)
-    report = store.report_path(study.name)
-    return StudySummary(
-        study=study,
-        metric=study.metric,
-        direction=study.direction,
-        baseline=study.definition["baseline"],
-        candidates=tuple(rows),
-        verdicts=tuple(verdicts),
-        budget=Budget(trials=budget.get("trials"), seconds=budget.get("seconds")),
-        spent=Spent(trials=executed, seconds=spending.get("seconds", 0.0)),
-        figures=_figures(places, verdicts, spending, {item.candidate: item.created for item in proposals}),
-        sentence=_sentence(study, verdicts, store),
-        report=str(report) if report.exists() else None,
-    )
+    return tuple(rows)
 
 
 def _standing(places: Sequence[StudyTrial]) -> tuple[str, float | None, str]:
@@ -169,32 +195,17 @@ def _sentence(study: StudyRecord, verdicts: Sequence[VerdictRecord], store: Stor
 
 
 def _figures(
-    places: Sequence[StudyTrial],
-    verdicts: Sequence[VerdictRecord],
-    spending: Mapping[str, float],
-    proposed: Mapping[str, float],
+    tally: Tally, verdicts: Sequence[VerdictRecord], spending: Mapping[str, float], proposed: Mapping[str, float]
 ) -> KeyFigures:
-    own = [place.trial for place in places if not place.reused and place.trial.state.ended]
     seconds, slots, busy = (spending.get(kind, 0.0) for kind in ("seconds", "slot seconds", "busy slot seconds"))
-    wasted = sum(trial.wall_seconds for trial in own if trial.state == TrialState.FAILED)
     waits = [item.created - proposed[item.candidate] for item in verdicts if item.candidate in proposed]
     return KeyFigures(
-        trials_per_hour=3600 * len(own) / seconds if seconds else None,
+        trials_per_hour=3600 * tally.executed_ended / seconds if seconds else None,
         idea_to_verdict_seconds=statistics.median(waits) if waits else None,
         idle_share=max(0.0, 1 - busy / slots) if slots else None,
-        wasted_share=wasted / slots if slots else None,
-        saved_seconds=_saved(places),
+        wasted_share=tally.wasted_seconds / slots if slots else None,
+        saved_seconds=tally.saved_seconds,
     )
-
-
-def _saved(places: Sequence[StudyTrial]) -> float:
-    reused = sum(place.trial.wall_seconds for place in places if place.reused)
-    stopped = 0.0
-    for place in places:
-        trial = place.trial
-        if trial.reason == Reason.SCHEDULER and trial.step and trial.horizon:
-            stopped += trial.wall_seconds * (trial.horizon / trial.step - 1)
-    return reused + stopped
 
 
 def best_so_far(summary: StudySummary) -> CandidateRow | None:

@@ -27,10 +27,11 @@ from headway.engine.outcome import Exit
 from headway.engine.progress import Follower, Progress
 from headway.engine.spec import AttemptSpec
 from headway.experiments import load_file
+from headway.testing import nasty
 
 __all__ = ["BackendConformance"]
 
-_STUDY = """
+_HEAD = """
 import os, signal, subprocess, sys, time
 from pathlib import Path
 import headway
@@ -60,42 +61,9 @@ def talk(run):
     print("to stderr", file=sys.stderr)
     subprocess.run(["echo", "from a child"], check=True)
 
-def crash(run):
-    run.log(0, loss=1.0)
-    raise ValueError("as it should")
 
-def leave(run):
-    sys.exit(3)
-
-def vanish(run):
-    os._exit(5)
-
-def segfault(run):
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-def hang(run):
-    subprocess.Popen(["sleep", "600"])
-    run.log(0, loss=1.0)
-    time.sleep(600)
-
-def leave_children(run):
-    near = subprocess.Popen(["sleep", "600"])
-    far = subprocess.Popen(["sleep", "600"], start_new_session=True)
-    run.log(0, near=near.pid, far=far.pid)
-
-def eat_memory(run):
-    held = [bytes(bytearray(10_000_000)) for _ in range(200)]
-
-def burn(run):
-    run.log(0, loss=1.0)
-    while True:
-        pass
-
-def base_exception(run):
-    class Odd(BaseException):
-        pass
-    raise Odd("neither Exception nor exit")
 """
+_STUDY = _HEAD + Path(nasty.__file__).read_text()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,11 +213,12 @@ class BackendConformance(ABC):
             async with self._open(project) as backend:
                 attempt = await self._finish(backend, await self._start(backend, project, "leave_children"))
                 assert attempt.exit.code == 0
-                names = ("near", "far") if self.finds_orphans else ("near",)
+                names = ("near", "far", "daemon") if self.finds_orphans else ("near",)
                 pids = [int(attempt.logged[name]) for name in names]
                 _assert_gone({pid: processes.start_time(pid) or 0.0 for pid in pids})
                 if not self.finds_orphans:
-                    os.kill(int(attempt.logged["far"]), signal.SIGKILL)
+                    for name in ("far", "daemon"):
+                        os.kill(int(attempt.logged[name]), signal.SIGKILL)
 
         self._play(scene())
 

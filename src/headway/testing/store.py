@@ -309,17 +309,17 @@ class StoreConformance(ABC):
     def test_a_study_has_one_trial_of_a_candidate_and_seed_and_shares_it(self, store: Store) -> None:
         one, two = _study(store, "one"), _study(store, "two")
         old, other, new = _trial(store, one), _trial(store, one, seed=1), _trial(store, one)
-        store.trials.place(one.id, old, Role.SEARCH, 1, reused=False)
-        store.trials.place(one.id, other, Role.CONFIRM, 1, reused=False)
-        store.trials.place(two.id, old, Role.BASELINE, 0, reused=True)
-        store.trials.place(one.id, new, Role.SEARCH, 1, reused=False)
-        mine = store.trials.of_study(one.id)
+        store.places.add(one.id, old, Role.SEARCH, 1, reused=False)
+        store.places.add(one.id, other, Role.CONFIRM, 1, reused=False)
+        store.places.add(two.id, old, Role.BASELINE, 0, reused=True)
+        store.places.add(one.id, new, Role.SEARCH, 1, reused=False)
+        mine = store.places.of_study(one.id)
         assert sorted((place.trial.id, place.role) for place in mine) == [(other, Role.CONFIRM), (new, Role.SEARCH)]
-        (place,) = store.trials.of_study(two.id)
+        (place,) = store.places.of_study(two.id)
         assert (place.trial.id, place.role, place.number, place.reused) == (old, Role.BASELINE, 0, True)
         assert store.trials.studies_of(old) == ["two"]
-        store.trials.place(two.id, old, Role.SEARCH, 2, reused=False)  # placing it again moves it
-        assert [(place.role, place.number) for place in store.trials.of_study(two.id)] == [(Role.SEARCH, 2)]
+        store.places.add(two.id, old, Role.SEARCH, 2, reused=False)  # placing it again moves it
+        assert [(place.role, place.number) for place in store.places.of_study(two.id)] == [(Role.SEARCH, 2)]
 
     def test_an_attempt_makes_its_trial_run_and_then_costs(self, store: Store, clock: ManualClock) -> None:
         study = _study(store)

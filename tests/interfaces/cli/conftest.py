@@ -97,7 +97,7 @@ def add_trial(
     if not any(item.number == number for item in store.studies.proposals(study.id)):
         store.studies.propose(study.id, number, candidate, "baseline" if number == 0 else "sobol")
     trial = store.trials.create(candidate, seed)
-    store.trials.place(study.id, trial, role, number, reused=False)
+    store.places.add(study.id, trial, role, number, reused=False)
     if state == TrialState.QUEUED:
         return trial
     directory = f"runs/{trial}/1"

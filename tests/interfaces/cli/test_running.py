@@ -139,7 +139,7 @@ def _start(project: Path) -> "subprocess.Popen[str]":
 
         def three_done() -> bool:
             study = store.studies.find("spirals")
-            places = [] if study is None else store.trials.of_study(study.id)
+            places = [] if study is None else store.places.of_study(study.id)
             return sum(place.trial.state.ended for place in places) >= 3
 
         wait_until(three_done, 60)

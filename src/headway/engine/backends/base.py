@@ -1,5 +1,6 @@
 """The contract of a backend. `headway.testing.BackendConformance` tests every point of it."""
 
+import contextlib
 import os
 import shutil
 from abc import ABC, abstractmethod
@@ -54,7 +55,7 @@ class Backend(ABC):
 
     @abstractmethod
     async def start(self, spec: AttemptSpec) -> Process:
-        """Start an attempt. What it uses is traced into `trace` in its folder, what it shares into `template.trace`."""
+        """Start an attempt. What it uses is traced into `spec.trace`, what it shares into `spec.shared_trace`."""
 
     @abstractmethod
     async def wait(self, process: Process) -> Exit:
@@ -71,8 +72,11 @@ class Backend(ABC):
 
 def link_trace(shared: Path, spec: AttemptSpec) -> None:
     """Leave the trace of what an attempt shares with others in its own folder, where it outlives the engine."""
-    target = Path(spec.folder) / "template.trace"
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samefile(shared, spec.shared_trace):
+            return
+        os.unlink(spec.shared_trace)
     try:
-        os.link(shared, target)
+        os.link(shared, spec.shared_trace)
     except OSError:
-        shutil.copyfile(shared, target)
+        shutil.copyfile(shared, spec.shared_trace)

@@ -7,7 +7,6 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from headway.core import Clock, ExperimentError, SystemClock
@@ -53,7 +52,7 @@ class InlineBackend(Backend):
         os.environ["HEADWAY_TRACE_IGNORE"] = os.pathsep.join(spec.ignore)
         if not self._setup.experiment.opaque:
             link_trace(self._trace, spec)
-            trace.start(str(Path(spec.folder) / "trace"), spec.ignore)
+            trace.start(spec.trace, spec.ignore, fresh=True)
             trace.loaded()
         cpu = time.process_time()
         try:

@@ -144,9 +144,9 @@ def _shared(store: "Store", first: "TrialRecord", second: "TrialRecord") -> "lis
 def _by_seed(store: "Store", study: "StudyRecord", pair: _Pair) -> dict[int, tuple[float | None, float | None]]:
     """Return the values of both candidates by seed, where at least one has one."""
     values: list[dict[int, float]] = [{}, {}]
-    for place in store.trials.of_study(study.id):
-        for side, trial in zip(values, pair, strict=True):
-            if place.trial.candidate == trial.candidate and place.trial.value is not None:
+    for side, trial in zip(values, pair, strict=True):
+        for place in store.places.of_candidate(study.id, trial.candidate):
+            if place.trial.value is not None:
                 side[place.trial.seed] = place.trial.value
     return {seed: (values[0].get(seed), values[1].get(seed)) for seed in sorted({*values[0], *values[1]})}
 

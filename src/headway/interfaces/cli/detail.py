@@ -38,6 +38,7 @@ def study_json(store: "Store", summary: "StudySummary") -> dict[str, Any]:
         "engine_pid": summary.study.lease_pid if alive else None,
         "source": summary.study.source,
         "queued": store.studies.waiting(summary.study.id),
+        "candidates_in_all": summary.proposed,
         "candidates": [
             {
                 "number": row.number,
@@ -86,7 +87,7 @@ def _facts(store: "Store", summary: "StudySummary") -> list[tuple[str, str]]:
         ("trials", ", ".join(counts) or "none yet"),
         ("budget left", " or ".join(limits)),
         ("queued", f"{waiting} candidates" if waiting else ""),
-        ("figures", figures_text(summary.figures) if summary.trials else ""),
+        ("figures", figures_text(summary.figures) if summary.tally.trials else ""),
         ("report", summary.report or ""),
     ]
 
@@ -135,7 +136,7 @@ def _candidate_lines(summary: "StudySummary") -> list[str]:
         Column("configuration", elastic=True),
     ]
     rows = [_candidate_row(row, summary) for row in (start, *ranked[:_SHOWN])]
-    more = len(ranked) - _SHOWN
+    more = summary.proposed - 1 - len(ranked[:_SHOWN])
     lines = table_lines(columns, rows, indent=2)
     return [*lines, styled(f"  and {more} more: headway trials", fg="bright_black")] if more > 0 else lines
 

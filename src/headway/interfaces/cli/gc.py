@@ -73,7 +73,7 @@ def gc(name: str | None, days: float, yes: bool, store: Path | None, as_json: bo
 
 def _of_trials(store: "Store", name: str | None, days: float) -> list[Heap]:
     studies = store.studies.all() if name is None else [study_named(store, name)]
-    trials = {place.trial.id: place.trial for study in studies for place in store.trials.of_study(study.id)}
+    trials = {place.trial.id: place.trial for study in studies for place in store.places.of_study(study.id)}
     ended = [trial for trial in trials.values() if trial.state.ended]
     old = [trial for trial in ended if _age_days(trial) > days]
     return [

@@ -140,7 +140,7 @@ class _Known:
         """Count the trials that the study has executed."""
         if self._store is None or self._record is None:
             return 0
-        return sum(not place.reused for place in self._store.trials.of_study(self._record.id))
+        return self._store.places.tally(self._record.id).executed
 
     @property
     def waiting(self) -> int:

@@ -49,6 +49,10 @@ class PlainProgress:
         """Write the note."""
         click.echo(text, err=True)
 
+    def recalled(self, trials: int) -> None:
+        """Write how many trials need not run again."""
+        self.note(self._tally.recalled(trials))
+
     def preparing(self, text: str) -> None:
         """Write what is waited for."""
         if text:
@@ -97,6 +101,10 @@ class LiveProgress:
     def note(self, text: str) -> None:
         """Write the note above the display."""
         self._live.console.print(Text.from_ansi(text), soft_wrap=True)
+
+    def recalled(self, trials: int) -> None:
+        """Write how many trials need not run again."""
+        self.note(self._tally.recalled(trials))
 
     def preparing(self, text: str) -> None:
         """Show what is waited for; an empty text ends it."""

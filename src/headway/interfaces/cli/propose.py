@@ -140,7 +140,7 @@ def _larger_budget(store: "Store", study: "StudyRecord") -> str:
     limit = study.settings.get("budget", {}).get("trials")
     if limit is None:
         return ""
-    executed = sum(not place.reused for place in store.trials.of_study(study.id))
+    executed = store.places.tally(study.id).executed
     confirmation = study.definition["finalists"] * study.definition["seeds"]
     needed = executed + confirmation + store.studies.waiting(study.id)
     return f" --budget '{needed} trials'" if study.state == "finished" and needed > limit else ""

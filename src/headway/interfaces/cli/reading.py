@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headway.core import TrialState
-from headway.store import Curve, Mark, Point, RunLogReader, Store, StudyTrial, TrialRecord
+from headway.store import Curve, Mark, Point, Store, StudyTrial, TrialRecord, live_items
 
 __all__ = ["Progress", "curves_json", "place_json", "progress_of", "trial_json"]
 
@@ -33,9 +33,7 @@ def progress_of(store: Store, trial: TrialRecord) -> Progress:
     items: list[Point | Mark] = []
     for attempt in store.trials.attempts(trial.id):
         if attempt.ended is None:
-            for path in sorted((store.folder / attempt.directory).glob("*.runlog")):
-                with RunLogReader(path) as log:
-                    items += log.read()
+            items += live_items(store.folder, attempt)
     points = [item for item in items if isinstance(item, Point)]
     horizons = [int(item.data["steps"]) for item in items if isinstance(item, Mark) and item.kind == "horizon"]
     return Progress(

@@ -16,9 +16,8 @@ __all__ = ["report"]
 def report(name: str | None, store: Path | None, as_json: bool) -> None:
     """Write the report of the study NAME anew and print its path: by default of the one that changed last."""
     from headway.studies.report import write_report
-    from headway.studies.summary import summarize
 
     with open_store(store) as opened:
         study = latest_study(opened, name)
-        path = write_report(opened, summarize(opened, study))
+        path = write_report(opened, study)
     echo_json({"study": study.name, "path": str(path)}) if as_json else echo(str(path))

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
+_ROWS = 12  # candidates of a study; with --json all
+
 _FILES = 12
 _METRICS = 12
 
@@ -49,7 +51,7 @@ def show(what: str, store: Path | None, as_json: bool) -> None:
         if not what.removeprefix("#").isdecimal():
             from headway.studies.summary import summarize
 
-            summary = summarize(opened, study_named(opened, what))
+            summary = summarize(opened, study_named(opened, what), rows=None if as_json else _ROWS)
             echo_json(study_json(opened, summary)) if as_json else echo(study_lines(opened, summary))
             return
         trial = trial_numbered(opened, what)
@@ -116,8 +118,7 @@ def _facts(
         + (f" #{place.number}" if place.number else "")
         + (" (reused)" if place.reused else "")
         for study in map(store.studies.get, store.trials.studies_of(trial.id))
-        for place in store.trials.of_study(study.id)
-        if place.trial.id == trial.id
+        if (place := store.places.at(study.id, trial.candidate, trial.seed)) is not None
     ]
     cost = f"{seconds_text(trial.wall_seconds)}, {seconds_text(trial.cpu_seconds)} of CPU"
     if trial.peak_memory_bytes:

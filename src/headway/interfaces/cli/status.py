@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["status"]
 
 _WATCH_SECONDS = 1.0
+_ROWS, _JSON_ROWS = 12, 200  # candidates: `show --json` and `export` give all
 
 
 @command("List all studies, or show one: now, or live.", {PAUSED: "--watch was ended with Ctrl-C"})
@@ -43,15 +44,18 @@ def _json(store: "Store", name: str | None) -> dict[str, Any]:
     from headway.studies.summary import summarize
 
     if name is not None:
-        return study_json(store, summarize(store, study_named(store, name)))
-    return {"store": str(store.folder), "studies": [_row_json(summarize(store, item)) for item in store.studies.all()]}
+        return study_json(store, summarize(store, study_named(store, name), rows=_JSON_ROWS))
+    return {
+        "store": str(store.folder),
+        "studies": [_row_json(summarize(store, item, rows=1)) for item in store.studies.all()],
+    }
 
 
 def _lines(store: "Store", name: str | None) -> list[str]:
     from headway.studies.summary import summarize
 
     if name is not None:
-        return study_lines(store, summarize(store, study_named(store, name)))
+        return study_lines(store, summarize(store, study_named(store, name), rows=_ROWS))
     studies = store.studies.all()
     if not studies:
         return [f"The store {store.folder} holds no study yet. Type: headway run study.py"]
@@ -64,7 +68,7 @@ def _lines(store: "Store", name: str | None) -> list[str]:
         Column("best", right=True),
         Column("verdict", elastic=True),
     ]
-    return [*table_lines(columns, [_row(summarize(store, study)) for study in studies]), "", _advice(store)]
+    return [*table_lines(columns, [_row(summarize(store, study, rows=1)) for study in studies]), "", _advice(store)]
 
 
 def _row(summary: "StudySummary") -> list[str]:
@@ -93,7 +97,7 @@ def _row_json(summary: "StudySummary") -> dict[str, Any]:
         "metric": summary.metric,
         "direction": summary.direction,
         "trials": {
-            "done": sum(place.trial.state.ended for place in summary.trials),
+            "done": summary.tally.ended,
             "running": running,
             "failed": summary.count(TrialState.FAILED),
         },

@@ -84,7 +84,7 @@ def _running(store: "Store", name: str | None) -> "StudyRecord":
 
 def _trial_of(store: "Store", study: "StudyRecord", text: str) -> "TrialRecord":
     trial = trial_numbered(store, text)
-    running = [place.trial for place in store.trials.of_study(study.id) if place.trial.state == TrialState.RUNNING]
+    running = [place.trial for place in store.places.of_study(study.id, state=TrialState.RUNNING)]
     if trial.id not in [item.id for item in running]:
         there = ", ".join(str(item.id) for item in running) or "none"
         raise NothingToDo(f"Trial {trial.id} does not run in {study.name!r} (running: {there}). It is {trial.state}.")

@@ -18,11 +18,14 @@ _LONGEST = 2048  # points kept of a running trial; every second one goes when th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
-    """Hold what earlier sessions of a study did: its own trials, the seconds spent, the mean length of a trial."""
+    """Hold what earlier sessions of a study did: what they executed and spent, the baseline's run and the best."""
 
-    executed: frozenset[int] = frozenset()
+    executed: int = 0
+    unfinished: frozenset[int] = frozenset()
     seconds: float = 0.0
     mean_seconds: float | None = None
+    start: TrialRecord | None = None
+    best: TrialRecord | None = None
 
     @classmethod
     def of(cls, store: Store, name: str) -> "Before":
@@ -30,12 +33,19 @@ class Before:
         study = store.studies.find(name)
         if study is None:
             return cls()
-        places = [place for place in store.trials.of_study(study.id) if not place.reused]
-        lengths = [place.trial.wall_seconds for place in places if place.trial.state.ended]
+        tally = store.places.tally(study.id)
+        ranked = store.places.best(study.id, study.direction, 1, Role.SEARCH)
+        start = next((place.trial for place in store.places.of_numbers(study.id, [0])), None)
+        going = [state for state in TrialState if not state.ended]
         return cls(
-            executed=frozenset(place.trial.id for place in places),
+            executed=tally.executed,
+            unfinished=frozenset(
+                place.trial.id for state in going for place in store.places.of_study(study.id, state=state)
+            ),
             seconds=store.studies.spent(study.id).seconds,
-            mean_seconds=sum(lengths) / len(lengths) if lengths else None,
+            mean_seconds=tally.ended_seconds / tally.executed_ended if tally.executed_ended else None,
+            start=start if start is not None and start.state == TrialState.COMPLETE else None,
+            best=store.trials.get(ranked[0].trial) if ranked else None,
         )
 
 
@@ -75,9 +85,9 @@ class Tally:
         self.idle_share = 0.0
         self._before = before
         self._began = time.monotonic()
-        self._executed = set(before.executed)
-        self._ended: set[int] = set()
-        self._lengths: list[float] = []
+        self._executed = before.executed
+        self._ended = self._reused = 0
+        self._seconds = 0.0  # of the trials that were executed in this session
 
     @property
     def objective(self) -> str:
@@ -87,7 +97,7 @@ class Tally:
     @property
     def done(self) -> int:
         """Count the trials that ended, in this session or from the record."""
-        return len(self._ended)
+        return self._ended
 
     @property
     def total(self) -> int | None:
@@ -95,13 +105,13 @@ class Tally:
         trials = self.study.budget.trials
         if trials is None:
             return None
-        return max(trials + len(self._ended - self._executed), len(self._ended) + len(self.running))
+        return max(trials + self._reused, self._ended + len(self.running))
 
     @property
     def left(self) -> Budget:
         """Return what is left of the budget."""
         seconds = self._before.seconds + time.monotonic() - self._began
-        return self.study.budget.left(Spent(trials=len(self._executed), seconds=seconds))
+        return self.study.budget.left(Spent(trials=self._executed, seconds=seconds))
 
     @property
     def share(self) -> float:
@@ -117,16 +127,23 @@ class Tally:
     def seconds_to_go(self) -> float | None:
         """Estimate the time to go by the mean length of a trial; None where nothing is known yet."""
         estimates: list[float] = []
-        mean = sum(self._lengths) / len(self._lengths) if self._lengths else self._before.mean_seconds
+        executed = self._executed - self._before.executed - len(self.running)
+        mean = self._seconds / executed if executed > 0 and self._seconds else self._before.mean_seconds
         if self.total is not None and mean is not None:
             estimates.append((self.total - self.done) * mean / max(1, self.workers))
         if self.left.seconds is not None:
             estimates.append(self.left.seconds)
         return min(estimates, default=None)
 
+    def recalled(self, trials: int) -> str:
+        """Count the trials of earlier sessions that stand, and say so in one line."""
+        self._ended += trials
+        self.start, self.best = self._before.start, self._before.best or self._before.start
+        return f"{trials} {'trial stands' if trials == 1 else 'trials stand'} in the record."
+
     def started(self, trial: int, assignment: Assignment) -> None:
         """Count a trial that runs now."""
-        self._executed.add(trial)
+        self._executed += trial not in self._before.unfinished
         self.running[trial] = Curve(assignment, time.monotonic())
 
     def progressed(self, trial: int, points: Sequence[Point]) -> None:
@@ -137,10 +154,10 @@ class Tally:
     def ended(self, trial: TrialRecord, assignment: Assignment, *, reused: bool) -> str:
         """Count a trial that ended, and say so in one line."""
         curve = self.running.pop(trial.id, None)
-        self._ended.add(trial.id)
+        self._ended += 1
+        self._reused += reused
         self.horizon = trial.horizon or self.horizon
-        if not reused:
-            self._lengths.append(trial.wall_seconds)
+        self._seconds += 0.0 if reused else trial.wall_seconds
         self._compare(trial, assignment)
         return self._line(trial, assignment, curve, reused=reused)
 

@@ -1,6 +1,5 @@
 """`headway trials`: the trials of a study in a table."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from headway.interfaces.cli.words import (
 )
 
 if TYPE_CHECKING:
-    from headway.store import StudyRecord, StudyTrial
+    from headway.store import Store, StudyRecord, StudyTrial
 
 __all__ = ["trials"]
 
@@ -47,49 +46,47 @@ _LIMIT = 50
     type=click.IntRange(min=0),
     help=f"Show at most so many; 0 shows all (default: {_LIMIT} in a table, all in JSON).",
 )
+@click.option(
+    "--best", type=click.IntRange(min=1), metavar="N", help="Show the N complete trials with the best values."
+)
 def trials(
-    name: str | None, state: str | None, sort: str, limit: int | None, store: Path | None, as_json: bool
+    name: str | None,
+    state: str | None,
+    sort: str,
+    limit: int | None,
+    best: int | None,
+    store: Path | None,
+    as_json: bool,
 ) -> None:
     """List the trials of the study NAME: by default of the one that changed last."""
+    if best is not None:
+        state, sort, limit = str(TrialState.COMPLETE), "value", best
+    most = limit if limit is not None else 0 if as_json else _LIMIT
     with open_store(store) as opened:
         study = latest_study(opened, name)
-        places = [place for place in opened.trials.of_study(study.id) if state is None or place.trial.state == state]
-        flag = store_flag(opened.folder)
-        shown = _limited(_sorted(places, sort, study), sort, limit if limit is not None else 0 if as_json else _LIMIT)
-        alive = engine_alive(study)
+        counts = opened.places.tally(study.id).by_state
+        count = sum(counts.values()) if state is None else counts.get(TrialState(state), 0)
+        shown = _read(opened, study, None if state is None else TrialState(state), sort, most)
+        flag, alive = store_flag(opened.folder), engine_alive(study)
     if as_json:
-        echo_json({"study": study.name, "count": len(places), "trials": [place_json(place) for place in shown]})
+        echo_json({"study": study.name, "count": count, "trials": [place_json(place) for place in shown]})
         return
-    if not places:
+    if not shown:
         which = f" in the state {state}" if state else ""
         echo(f"The study {study.name!r} has no trial{which} yet.")
         return
     echo(table_lines(_columns(study), [_row(place, study, alive) for place in shown]))
-    rest = f"{len(shown)} of {len(places)} trials of {study.name}. All: --limit 0. " if len(shown) < len(places) else ""
+    rest = f"{len(shown)} of {count} trials of {study.name}. All: --limit 0. " if len(shown) < count else ""
     echo(styled(f"\n{rest}One in detail: headway show {shown[-1].trial.id}{flag}", fg="bright_black"))
 
 
-def _sorted(places: "Sequence[StudyTrial]", sort: str, study: "StudyRecord") -> "list[StudyTrial]":
-    sign = 1.0 if study.direction == "minimize" else -1.0
-    match sort:
-        case "value":
-            return sorted(places, key=lambda item: (_rank(item.trial.state), sign * (item.trial.value or 0.0)))
-        case "time":
-            return sorted(places, key=lambda item: -item.trial.wall_seconds)
-        case _:
-            return sorted(places, key=lambda item: item.trial.id)
-
-
-def _rank(state: TrialState) -> int:
-    """Rank states: what an unfinished or failed trial logged last is no result."""
-    return {TrialState.COMPLETE: 0, TrialState.STOPPED: 1}.get(state, 2)
-
-
-def _limited(places: "list[StudyTrial]", sort: str, limit: int) -> "list[StudyTrial]":
-    """Keep the first of a ranking, or the newest where they stand as they came."""
-    if limit == 0:
-        return places
-    return places[-limit:] if sort == "id" else places[:limit]
+def _read(store: "Store", study: "StudyRecord", state: TrialState | None, sort: str, limit: int) -> "list[StudyTrial]":
+    """Read the first of a ranking, or the newest where they stand as they came; 0 reads all."""
+    if sort == "id":
+        found = store.places.of_study(study.id, state=state, order="newest", limit=limit or -1)
+        return found[::-1]
+    order = "time" if sort == "time" else "lowest" if study.direction == "minimize" else "highest"
+    return store.places.of_study(study.id, state=state, order=order, limit=limit or -1)
 
 
 def _columns(study: "StudyRecord") -> list[Column]:

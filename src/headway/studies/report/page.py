@@ -33,7 +33,7 @@ def page(store: Store, summary: StudySummary, now: float) -> str:
         curves_section(store, view),
         table_section(view),
         strips_section(view),
-        failures_section(view),
+        failures_section(store, view),
         _footer(view, now),
     )
     style, script = (Html((_HERE / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js"))

@@ -1,5 +1,6 @@
 """All candidates in a table, the losing ones too: what each changed, what came of it, what it cost."""
 
+import shlex
 from collections.abc import Sequence
 
 from headway.core import TrialState
@@ -24,11 +25,23 @@ def table_section(view: View) -> Html:
     table = tag("table", _header(view), tag("tbody", *(_row(view, row) for row in rows)), class_="candidates")
     note = tag(
         "p",
+        _shown(view),
         "One run a candidate, noise included: a value here is no verdict. A header sorts; ",
         tag("kbd", "j"), " and ", tag("kbd", "k"), " move, ", tag("kbd", "Enter"), " opens the whole configuration.",
         class_="soft",
     )  # fmt: skip
     return tag("section", head, tag("div", table, class_="scroll"), note, id="candidates")
+
+
+def _shown(view: View) -> Html:
+    """Say so, where only the candidates of interest are listed."""
+    shown, all_ = len(view.summary.candidates), view.summary.proposed
+    if shown == all_:
+        return EMPTY
+    command = tag("code", f"headway export {shlex.quote(view.summary.study.name)}")
+    return join(
+        [f"{shown:,} of {all_:,} candidates: the best, the newest and what was decided; all of them: ", command, ". "]
+    )
 
 
 def _best_first(view: View) -> list[CandidateRow]:

@@ -55,7 +55,7 @@ def read_traces(store: Store, places: Sequence[StudyTrial]) -> dict[str, list[Tr
 def curves_of(store: Store, trial: TrialRecord) -> dict[str, Curve]:
     """Return a trial's curves by metric; a running trial's with what it logged so far."""
     attempts = store.trials.attempts(trial.id) if trial.state == TrialState.RUNNING else []
-    live = live_points(store.folder / attempts[-1].directory) if attempts else []
+    live = live_points(store.folder, attempts[-1]) if attempts else []
     return store.curves.read(trial.id, live=live)
 
 

@@ -1,0 +1,54 @@
+"""Run trials that do nothing in Syne Tune and print how long they took: `syne_tune_noop.py FOLDER COUNT`.
+
+Its local backend starts `syne_tune_trial.py` for each trial, two at a time. The tuner looks for ends every 50 ms
+instead of every 5 s, and does not save itself as a pickle at each look.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ["SYNETUNE_FOLDER"] = sys.argv[1]
+
+from cost import Cost, cost_so_far  # noqa: E402 - the folder is read at import
+from syne_tune import StoppingCriterion, Tuner  # noqa: E402
+from syne_tune.backend import LocalBackend  # noqa: E402
+from syne_tune.config_space import uniform  # noqa: E402
+from syne_tune.optimizer.baselines import RandomSearch  # noqa: E402
+from syne_tune.tuner_callback import TunerCallback  # noqa: E402
+
+
+class _Ends(TunerCallback):
+    """Note the cost whenever a trial has ended."""
+
+    def __init__(self) -> None:
+        self.costs: list[Cost] = []
+
+    def on_trial_complete(self, trial: Any, result: dict[str, Any]) -> None:
+        self.costs.append(cost_so_far())
+
+
+def main(count: int) -> None:
+    """Run and print one line of JSON. The first two trials are not counted."""
+    logging.getLogger().setLevel(logging.ERROR)
+    ends = _Ends()
+    Tuner(
+        trial_backend=LocalBackend(str(Path(__file__).with_name("syne_tune_trial.py"))),
+        scheduler=RandomSearch({"x": uniform(0, 1)}, metrics=["loss"], do_minimize=True),
+        stop_criterion=StoppingCriterion(max_num_trials_completed=count + 2),
+        n_workers=2,
+        sleep_time=0.05,
+        print_update_interval=1e6,
+        save_tuner=False,
+        callbacks=[ends],
+    ).run()
+    counted = ends.costs[count + 1] - ends.costs[1]
+    print(json.dumps({"cpu_seconds": counted.cpu_seconds, "wall_seconds": counted.wall_seconds, "trials": count}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[2]))

@@ -1,0 +1,90 @@
+"""What a study came to, without what differs from run to run: to hold a tormented study against an undisturbed one."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headway.core import HeadwayError
+from headway.testing.chaos.session import Project
+
+__all__ = ["Answer", "StudyFacts", "answer_of", "differences", "facts_of"]
+
+_ORDER_FREE = ("grid", "random", "sobol")
+_TIMES = ("cost_seconds",)  # of a verdict
+_FACTS = ("state", "value", "metrics", "step", "horizon", "role", "number", "reason", "config")  # of a trial
+_MOST = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFacts:
+    """Name a study. `order_free`: what it asks for does not depend on the order in which its trials end."""
+
+    name: str
+    order_free: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Hold a study's verdicts, its trials by candidate and seed, and their curves."""
+
+    sentence: str
+    verdicts: tuple[Mapping[str, Any], ...]
+    trials: Mapping[str, Mapping[str, Any]]
+    curves: Mapping[str, tuple[tuple[str, int, float], ...]]
+
+
+def facts_of(project: Project) -> StudyFacts:
+    """Ask the command line which study a project's file declares first."""
+    first = _ask(project, "run", str(project.file), "--dry-run")["studies"][0]
+    return StudyFacts(name=first["study"], order_free=first["sampler"] in _ORDER_FREE and first["scheduler"] == "full")
+
+
+def answer_of(project: Project, study: str) -> Answer:
+    """Ask the command line what a study came to."""
+    summary = _ask(project, "status", study)
+    trials: list[dict[str, Any]] = _ask(project, "trials", study, "--limit", "0")["trials"]
+    keys = {trial["trial"]: f"{trial['candidate']}/{trial['seed']}" for trial in trials}
+    points: dict[str, list[tuple[str, int, float]]] = {key: [] for key in keys.values()}
+    target = project.scratch / "curves.json"
+    _ask(project, "export", study, "--curves", "--to", str(target))
+    for point in json.loads(target.read_text()):
+        points[keys[point["trial"]]].append((point["metric"], point["step"], point["value"]))
+    return Answer(
+        sentence=summary["sentence"],
+        verdicts=tuple({name: item[name] for name in item if name not in _TIMES} for item in summary["verdicts"]),
+        trials={keys[trial["trial"]]: {name: trial[name] for name in _FACTS} for trial in trials},
+        curves={key: tuple(found) for key, found in points.items()},
+    )
+
+
+def differences(answer: Answer, reference: Answer, *, verdict: bool) -> list[str]:
+    """Say where an answer differs from the undisturbed one.
+
+    Without `verdict`, faults were such that trials may have failed: only what is complete in both is compared.
+    """
+    found: list[str] = []
+    for key in sorted(answer.trials.keys() & reference.trials.keys()):
+        ours, theirs = answer.trials[key], reference.trials[key]
+        if not verdict and "failed" in (ours["state"], theirs["state"]):
+            continue
+        found += [
+            f"{key}: {name} is {ours[name]} and not {theirs[name]}" for name in _FACTS if ours[name] != theirs[name]
+        ]
+        if answer.curves[key] != reference.curves[key]:
+            found.append(f"{key}: its curves differ")
+    if verdict:
+        missing = sorted(reference.trials.keys() ^ answer.trials.keys())
+        found += [f"{key} ran in one of the two studies only" for key in missing]
+        if answer.verdicts != reference.verdicts:
+            found.append(f"the verdicts are {answer.verdicts} and not {reference.verdicts}")
+        if answer.sentence != reference.sentence:
+            found.append(f"the study says {answer.sentence!r} and not {reference.sentence!r}")
+    return found if len(found) <= _MOST else [*found[:_MOST], f"and {len(found) - _MOST} more differences"]
+
+
+def _ask(project: Project, *words: str) -> Any:
+    answer = project.type(*words, "--json")
+    if answer.code:
+        raise HeadwayError(f"headway {' '.join(words)} ended with code {answer.code}: {answer.last_words}")
+    return json.loads(answer.output)

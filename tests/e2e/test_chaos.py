@@ -1,0 +1,99 @@
+"""Whole studies through faults: nothing that ended is lost or ends twice, and the verdict is that of an undisturbed run.
+
+A case that does not hold leaves its schedule in a file, and the failure names the command that replays it.
+"""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from headway.testing.chaos import (
+    Case,
+    ClockJump,
+    Kill,
+    Moment,
+    Schedule,
+    Strike,
+    lay_out,
+    make_schedule,
+    replay_command,
+    torment,
+    undisturbed,
+)
+from headway.testing.chaos.endings import run_nasty_workers
+
+pytestmark = pytest.mark.slow
+
+SKIPPED = 7
+HOURS = 3600.0
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    """Lay out 200 short walks and run them without faults."""
+    folder = tmp_path_factory.mktemp("walk")
+    file = lay_out("walk", folder)
+    return file, undisturbed(file, folder)
+
+
+@pytest.fixture
+def hold(walk, tmp_path):
+    """Run the walks through a schedule, and let the test fail where anything did not hold."""
+
+    def play(schedule):
+        file, reference = walk
+        outcome = torment(file, schedule, tmp_path, reference=reference)
+        if outcome.broken:
+            Case(study="walk", schedule=schedule).write(tmp_path / "case.json", outcome.broken)
+            pytest.fail("\n".join([*outcome.broken, replay_command(tmp_path / "case.json")]))
+        assert outcome.trials == 200
+        return outcome
+
+    return play
+
+
+def test_a_study_whose_engine_is_killed_fifty_times_comes_to_the_same_verdict(hold):
+    outcome = hold(make_schedule(7, {"kill": 50}))
+    assert (len(outcome.struck), outcome.lost, outcome.finished_twice) == (50, 0, 0)
+
+
+def test_templates_and_workers_may_die_and_anybody_may_freeze_or_be_slow(hold):
+    wishes = {"kill-template": 3, "kill-worker": 4, "freeze": 4, "delay": 2, "kill": 3}
+    assert len(hold(make_schedule(4, wishes)).struck) == 16
+
+
+@pytest.mark.parametrize("hours", [-2, 5])
+def test_a_clock_that_jumps_costs_nothing(hold, hours):
+    jumps = [Moment(sign="start"), Moment(sign="trial", count=8), Moment(sign="commit", count=20)]
+    faults = [ClockJump(seconds=hours * HOURS), ClockJump(seconds=-hours * HOURS), ClockJump(seconds=hours * HOURS)]
+    strikes = [Strike(moment=moment, fault=fault) for moment, fault in zip(jumps, faults, strict=True)]
+    killed = Strike(moment=Moment(sign="trial", count=20), fault=Kill())
+    right = Strike(moment=Moment(sign="start"), fault=ClockJump(seconds=-hours * HOURS))
+    assert len(hold(Schedule(seed=0, strikes=(*strikes, killed, right))).struck) == 5
+
+
+@pytest.mark.parametrize("piece", ["log", "checkpoint", "database"])
+def test_damaged_files_harm_nothing_else(hold, piece):
+    assert len(hold(make_schedule(1, {f"corrupt-{piece}": 3})).struck) == 3
+
+
+@pytest.mark.parametrize("fault", ["fill-disk", "read-only"])
+def test_a_disk_that_fails_is_a_clear_error_and_loses_nothing(fault, tmp_path):
+    file = lay_out("walk", tmp_path)
+    file.write_text(file.read_text().replace('"200 trials"', '"60 trials"'))
+    words = [sys.executable, "-m", "headway.testing.chaos", "run", str(file), "--faults", f"{fault}:4", "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode == SKIPPED:
+        pytest.skip(done.stderr.strip())
+    assert done.stdout, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["broken"] == [], answer["replay"]
+    assert (len(answer["struck"]), answer["trials"]) == (4, 60)
+
+
+def test_workers_that_misbehave_end_within_their_limits_and_harm_nobody(tmp_path):
+    endings = run_nasty_workers(tmp_path)
+    assert endings.broken == ()
+    assert (len(endings.nasty), len({item.what for item in endings.healthy})) == (16, 12)
