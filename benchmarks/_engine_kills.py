@@ -81,14 +81,24 @@ def _wait_for_points(counters: Path, engine: "subprocess.Popen[bytes]") -> None:
 
 def _kill(victim: str, engine: "subprocess.Popen[bytes]", counters: Path) -> None:
     """Kill without warning, as the kernel does when memory runs out. Templates end by themselves with their engine."""
+    workers = _workers(engine, counters)
     family = descendants(engine.pid)
-    workers = [pid for pid in family if (counters / f"points_{pid}").exists()]
     victims = {"worker": workers[:1], "engine": [engine.pid], "engine and workers": [engine.pid, *workers]}[victim]
     for pid in victims:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     if engine.pid in victims:
         wait_until_gone(family, _START_SECONDS)
+
+
+def _workers(engine: "subprocess.Popen[bytes]", counters: Path) -> list[int]:
+    """Return the processes that log at this moment; between two trials, wait for one."""
+    while engine.poll() is None:
+        workers = [pid for pid in descendants(engine.pid) if (counters / f"points_{pid}").exists()]
+        if workers:
+            return workers
+        time.sleep(0.001)
+    raise PeerFailed("the study ended before it was killed")
 
 
 def _go_on(command: "list[str | Path]", folder: Path, variables: Mapping[str, str]) -> None:

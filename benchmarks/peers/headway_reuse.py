@@ -6,6 +6,7 @@ The study has the experiment, the sampler and the seed of the first, so that it 
 import json
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from headway_marks import Marks, load_study, run_cut
@@ -35,7 +36,7 @@ def main(folder: Path, count: int) -> None:
     if answers.reused != _FIRST + count:
         raise RuntimeError(f"{answers.reused} of {_FIRST + count} trials were answered from the record")
     cost = answers.costs[1] - answers.costs[0]
-    gaps = sorted(after - before for before, after in zip(answers.times[_FIRST:-1], answers.times[_FIRST + 1 :]))
+    gaps = sorted(after - before for before, after in pairwise(answers.times[_FIRST:]))
     print(
         json.dumps(
             {

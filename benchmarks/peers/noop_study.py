@@ -1,4 +1,4 @@
-"""Studies of a trial that does nothing but report, to measure what is around a trial. Copied into a folder of its own."""
+"""Studies of a trial that only reports, to measure what is around a trial. Copied into a folder of its own."""
 
 import os
 import time

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
-import sqlalchemy
 from cost import Cost, cost_so_far
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from sqlalchemy import Engine, event
 
 
 def _set_up(connection: sqlite3.Connection, record: object) -> None:
@@ -26,7 +26,7 @@ def open_storage(name: str, folder: Path) -> BaseStorage:
     """Make an empty storage."""
     if name == "journal":
         return JournalStorage(JournalFileBackend(str(folder / "optuna.log")))
-    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", _set_up)
+    event.listen(Engine, "connect", _set_up)
     return RDBStorage(f"sqlite:///{folder / 'optuna.sqlite'}")
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
-import ray  # noqa: E402 - the variables are read at import
-from ray import tune  # noqa: E402
+import ray
+from ray import tune
 
 
 class _Ends(tune.Callback):

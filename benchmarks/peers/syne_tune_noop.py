@@ -1,25 +1,25 @@
 """Run trials that do nothing in Syne Tune and print how long they took: `syne_tune_noop.py FOLDER COUNT`.
 
 Its local backend starts `syne_tune_trial.py` for each trial, two at a time. The tuner looks for ends every 50 ms
-instead of every 5 s, and does not save itself as a pickle at each look.
+instead of every 5 s, and does not save itself as a pickle; the results it stores.
 """
 
 import json
 import logging
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 os.environ["SYNETUNE_FOLDER"] = sys.argv[1]
 
-from cost import Cost, cost_so_far  # noqa: E402 - the folder is read at import
-from syne_tune import StoppingCriterion, Tuner  # noqa: E402
-from syne_tune.backend import LocalBackend  # noqa: E402
-from syne_tune.config_space import uniform  # noqa: E402
-from syne_tune.optimizer.baselines import RandomSearch  # noqa: E402
-from syne_tune.tuner_callback import TunerCallback  # noqa: E402
+from cost import Cost, cost_so_far
+from syne_tune import StoppingCriterion, Tuner
+from syne_tune.backend import LocalBackend
+from syne_tune.config_space import uniform
+from syne_tune.optimizer.baselines import RandomSearch
+from syne_tune.results_callback import StoreResultsCallback
+from syne_tune.tuner_callback import TunerCallback
 
 
 class _Ends(TunerCallback):
@@ -44,7 +44,7 @@ def main(count: int) -> None:
         sleep_time=0.05,
         print_update_interval=1e6,
         save_tuner=False,
-        callbacks=[ends],
+        callbacks=[ends, StoreResultsCallback()],
     ).run()
     counted = ends.costs[count + 1] - ends.costs[1]
     print(json.dumps({"cpu_seconds": counted.cpu_seconds, "wall_seconds": counted.wall_seconds, "trials": count}))

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from headway.core import Reason, TrialState
+from headway.store import Store
 
 GALLERY = """
 import ctypes, json, math, mmap, os, signal, subprocess, sys, time
@@ -114,7 +115,7 @@ def odd_names(run):
 
 def damage_log(run):
     run.log(loss=1.0)
-    path = run.folder / "worker.runlog"
+    path = run._channel._path
     with path.open("r+b") as file:
         file.seek(64)
         file.write(b"\\xff" * 64)
@@ -271,7 +272,8 @@ def test_a_file_name_of_any_bytes_is_in_the_manifest(gallery):
 
 
 def test_a_record_says_how_and_on_what_a_trial_ran(gallery, trial):
-    record = trial("fine").record
+    with Store.open(gallery[0].store_folder) as store:
+        record = store.trials.get(trial("fine").id).record
     assert record["backend"] == "local"
     assert record["file"] == "study_of_bench.py"
     assert record["hardware"]["cores"] >= 1
@@ -284,3 +286,4 @@ def test_ended_trials_leave_no_run_logs_and_no_checkpoints(gallery):
     assert list(bench.store_folder.rglob("*.runlog")) == []
     assert list(bench.store_folder.rglob("*.ckpt")) == []
     assert list((bench.store_folder / "templates").iterdir()) == []
+    assert list((bench.store_folder / "live").iterdir()) == []

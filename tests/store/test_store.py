@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from headway.core import NotFound
-from headway.store import FOLDER, Store, find_root, live_points
+from headway.store import FOLDER, RUN_LOG, AttemptRecord, Store, find_root, live_points
 from headway.store.runlog import RunLog
 from headway.testing.store import StoreConformance
 
@@ -43,5 +45,21 @@ def test_live_points_come_from_all_run_logs_of_an_attempt(tmp_path):
         log.point(name, 1, 2.0)
         log.mark("ended")
         log.close()
-    assert [point.metric for point in live_points(tmp_path)] == ["script", "worker"]
-    assert live_points(tmp_path / "none") == []
+    attempt = AttemptRecord(id=7, trial=1, study=1, directory="", live=None, started=0.0)
+    assert [point.metric for point in live_points(tmp_path, attempt)] == ["script", "worker"]
+    assert live_points(tmp_path, replace(attempt, directory="none", live="gone")) == []
+
+
+def test_a_log_that_attempts_share_counts_for_the_one_that_writes_it(tmp_path):
+    first, second = (
+        AttemptRecord(id=number, trial=number, study=1, directory="none", live="live/0", started=0.0)
+        for number in (1, 2)
+    )
+    path = tmp_path / "live" / "0" / RUN_LOG
+    path.parent.mkdir(parents=True)
+    for attempt, metric in ((first, "a"), (second, "b")):
+        log = RunLog(path, attempt=attempt.id)
+        log.point(metric, 1, 2.0)
+        log.close()
+        assert [point.metric for point in live_points(tmp_path, attempt)] == [metric]
+    assert live_points(tmp_path, first) == []

@@ -5,9 +5,18 @@ import ctypes
 import os
 import signal
 import sys
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from headway.engine.spec import AttemptSpec
+
+# Imported here and not where it is used, which is in each forked worker anew.
+resource: ModuleType | None
+try:
+    import resource
+except ImportError:
+    resource = None
 
 __all__ = ["become_reaper", "die_with_parent", "limit", "outlive_parent", "own_group"]
 
@@ -39,9 +48,7 @@ def become_reaper() -> None:
 
 def limit(spec: AttemptSpec) -> None:
     """Set the limits that the kernel enforces: the data segment of each process, its CPU time, no core dumps."""
-    try:
-        import resource
-    except ImportError:  # Windows: the engine watches what it can
+    if resource is None:  # Windows: the engine watches what it can
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if spec.memory_bytes:
@@ -51,8 +58,7 @@ def limit(spec: AttemptSpec) -> None:
 
 
 def _lower(kind: int, value: int) -> None:
-    import resource
-
+    assert resource is not None
     _, hard = resource.getrlimit(kind)
     if hard == resource.RLIM_INFINITY or value < hard:
         resource.setrlimit(kind, (value, value + 5 if kind == resource.RLIMIT_CPU else value))
@@ -72,4 +78,9 @@ def _data_bytes() -> int:
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+            _libc().prctl(option, value, 0, 0, 0)
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)

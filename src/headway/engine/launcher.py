@@ -85,15 +85,14 @@ class Launcher:
     def _begin(self, assignment: Assignment, unfinished: TrialRecord | None, lease: Lease) -> AttemptSpec:
         """Write in one transaction that the trial runs, and see to its folders."""
         live = None if self._experiment.opaque else self._live(lease.slot)
-        with self._store.database.write():
-            if unfinished is None:
-                trial, count = self._store.trials.create(assignment.candidate, assignment.seed), 1
-                self._store.places.add(self._study.id, trial, assignment.role, assignment.number, reused=False)
-            else:
-                trial, count = unfinished.id, len(self._store.trials.attempts(unfinished.id)) + 1
-            directory = f"runs/{trial}/{count}"
-            record = self._record(assignment.scheduled)
-            attempt = self._store.trials.begin(trial, self._study.id, directory, record, live)
+        record, trials = self._record(assignment.scheduled), self._store.trials
+        if unfinished is None:
+            a = assignment
+            begun = trials.begin_new(a.candidate, a.seed, self._study.id, a.role, a.number, record, live)
+            trial, attempt, directory = begun.trial, begun.id, begun.directory
+        else:
+            trial, directory = unfinished.id, f"runs/{unfinished.id}/{len(trials.attempts(unfinished.id)) + 1}"
+            attempt = trials.begin(trial, self._study.id, directory, record, live)
         spec = AttemptSpec(
             attempt=attempt,
             trial=trial,
@@ -135,7 +134,8 @@ class Launcher:
                 )
                 self._store.trials.requeue(spec.trial)
             raise
-        self._store.trials.set_process(spec.attempt, process.pid, process.started)
+        if not self._backend.in_process:
+            self._store.trials.set_process(spec.attempt, process.pid, process.started)
         sink = None
         if process.output is not None:
             log = Path(spec.folder) / "output.log"

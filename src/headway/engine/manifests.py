@@ -14,7 +14,7 @@ from headway.engine.sources import digest_module
 from headway.experiments import trace
 from headway.store import Store, digest_file
 
-__all__ = ["NATIVE_READERS", "Filed", "Library", "Use", "observed"]
+__all__ = ["NATIVE_READERS", "Filed", "Library", "Use", "bytes_of", "observed"]
 
 # These read files with their own code, which Python's audit hooks do not see.
 NATIVE_READERS = frozenset({"polars", "pyarrow", "safetensors", "h5py", "duckdb", "zarr", "cv2", "netCDF4"})
@@ -66,8 +66,8 @@ class _Known:
 
 
 def observed(traces: Iterable[Path]) -> Use:
-    """Read the traces of an attempt: its template's and its own."""
-    return _gathered(trace.parse(b"".join(map(_bytes, traces))))
+    """Read traces of one attempt: its template's and its own."""
+    return _gathered(trace.parse(b"".join(map(bytes_of, traces))))
 
 
 def _gathered(entries: Iterable[trace.Entry]) -> Use:
@@ -90,8 +90,10 @@ def _gathered(entries: Iterable[trace.Entry]) -> Use:
                 packages.add((site, name))
             case "x":
                 opaque.add(rest)
-            case _:
+            case "h":
                 traced = True
+            case _:
+                pass
     return Use(
         modules=frozenset(modules),
         files=frozenset(path for path in files - modules - written if path.is_file()),
@@ -109,30 +111,29 @@ class Library:
         self._store = store
         self._root = root
         self._redactor = redactor
-        self._filed: dict[tuple[bytes, ...], _Known] = {}
+        self._filed: dict[tuple[bytes, bytes], _Known] = {}
         self._owners: dict[str, dict[str, tuple[str, str]]] = {}
         self._versions: dict[str, dict[str, str]] = {}
 
     def filed(
-        self, traces: Sequence[Path], *, inputs: Sequence[str], began: float, threads: int, device: str
+        self, traces: tuple[bytes, bytes], *, inputs: Sequence[str], began: float, threads: int, device: str
     ) -> "Filed":
         """Return the manifest of an attempt that began at `began` (seconds since 1970), and keep its files.
 
-        Attempts whose traces are equal share a manifest as long as the files have not changed: looking costs a `stat`
-        each.
+        `traces` are those of what it shared with others, and of what it used itself. Attempts whose traces are equal
+        share a manifest as long as the files have not changed: looking costs a `stat` each.
         """
-        seen = tuple(_bytes(path) for path in traces)
-        known = None if inputs else self._filed.get(seen)
+        known = None if inputs else self._filed.get(traces)
         if known is not None and known.holds(began):
             return known.filed
-        use = _gathered(trace.parse(b"".join(seen)))
+        use = _gathered(trace.parse(b"".join(traces)))
         stamps = {str(path): _stamp(str(path)) for path in use.modules | use.opened}
         manifest = self.manifest(use, inputs=inputs, began=began, threads=threads, device=device)
         filed = Filed.of(manifest)
         if not inputs and manifest.not_reusable is None:
             if len(self._filed) >= _FILED:
                 self._filed.pop(next(iter(self._filed)))
-            self._filed[seen] = _Known(filed=filed, stamps=stamps)
+            self._filed[traces] = _Known(filed=filed, stamps=stamps)
         return filed
 
     def manifest(self, use: Use, *, inputs: Sequence[str], began: float, threads: int, device: str) -> Manifest:
@@ -289,7 +290,8 @@ def _top_names(distribution: metadata.Distribution) -> set[str]:
     return {line.lstrip('"').partition("/")[0].partition(".")[0].partition(",")[0] for line in record.splitlines()}
 
 
-def _bytes(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """Return what a file holds, nothing where there is none."""
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -10,11 +10,9 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 __all__ = ["Usage", "alive", "children", "descendants", "end_group", "end_tree", "start_time", "usage"]
 
-_PROC = Path("/proc")
 _LINUX = sys.platform == "linux"
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -52,9 +50,10 @@ def alive(pid: int, started: float) -> bool:
 def children(pid: int) -> list[int]:
     """Return the direct children of a process."""
     found: list[int] = []
-    for task in (_PROC / str(pid) / "task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(child) for child in task.read_text().split()]
+    with contextlib.suppress(OSError):  # it has ended
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                found += [int(child) for child in file.read().split()]
     return found
 
 
@@ -102,7 +101,8 @@ def end_tree(pid: int) -> None:
 
 def _stat(pid: int) -> list[str] | None:
     try:
-        text = (_PROC / str(pid) / "stat").read_text()
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            text = file.read()
     except OSError:
         return None
     return text[text.rindex(")") + 2 :].split()

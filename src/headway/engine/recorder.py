@@ -4,15 +4,16 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from headway.core import FileUse, Limits, Manifest, Reason, TrialState
 from headway.engine import processes
-from headway.engine.manifests import Filed, Library
+from headway.engine.manifests import Filed, Library, bytes_of
 from headway.engine.outcome import Exit, Outcome, judge
 from headway.engine.progress import Follower, Progress
+from headway.experiments import trace
 from headway.store import AttemptRecord, Store, StudyRecord, TrialRecord
 
 __all__ = ["AttemptPlaces", "Recorder"]
@@ -35,10 +36,10 @@ class AttemptPlaces:
         folder = store / attempt.directory
         return cls(attempt=attempt.id, folder=folder, live=folder if attempt.live is None else store / attempt.live)
 
-    @property
-    def traces(self) -> tuple[Path, Path]:
-        """Return the files with what it shared with other attempts, and what it used itself."""
-        return self.live / "template.trace", self.live / "trace"
+    def traces(self) -> tuple[bytes, bytes]:
+        """Read the traces of what it shared with other attempts, and of what it used itself."""
+        shared, own = (bytes_of(self.live / name) for name in ("template.trace", "trace"))
+        return shared, own if self.live == self.folder else trace.own(own, self.attempt)
 
     def follower(self) -> Follower:
         """Read its run logs."""
@@ -79,7 +80,7 @@ class Recorder:
             progress.go_on_from(earlier.metrics, earlier.value, self._study.metric)
         outcome = judge(progress, ended, cause, self._study.metric, self._limits)
         outcome = self._second_chance(trial, outcome)
-        manifest = self._manifest(earlier, places.traces, progress, began)
+        manifest = self._manifest(earlier, places, progress, began)
         artifacts = {name: self._store.artifacts.put_file(Path(path)) for name, path in progress.artifacts.items()}
         with self._store.database.write():
             self._store.curves.fold(trial, attempt, progress.points)
@@ -159,9 +160,9 @@ class Recorder:
             else Outcome(state=TrialState.QUEUED, reason=Reason.SIGNAL, message=outcome.message)
         )
 
-    def _manifest(self, earlier: TrialRecord | None, traces: Sequence[Path], progress: Progress, began: float) -> Filed:
+    def _manifest(self, earlier: TrialRecord | None, places: AttemptPlaces, progress: Progress, began: float) -> Filed:
         new = self._library.filed(
-            traces, inputs=progress.inputs, began=began, threads=self._threads, device=self._device
+            places.traces(), inputs=progress.inputs, began=began, threads=self._threads, device=self._device
         )
         began_anew = progress.restored is None and progress.step is not None
         if earlier is None or earlier.manifest is None or began_anew:

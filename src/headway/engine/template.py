@@ -13,6 +13,7 @@ same supervision. When the engine goes, its socket closes, and the template ends
 """
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -70,6 +71,8 @@ class _Template:
         _warm_torch()
         self._files = _stamps(trace.read(str(self._trace)), began_at)
         self._helpers = frozenset(processes.children(os.getpid()))
+        gc.collect()
+        gc.freeze()  # workers would else copy the page of every object that their collector looks at
         problem = _unsafe() or self._probe()
         if problem is not None:
             self._mode = "spawn"
@@ -148,7 +151,7 @@ class _Template:
             confine.limit(spec)
             assert self._experiment is not None
             if self._origin.command is None:
-                trace.start(spec.trace, spec.ignore, keep=True, fresh=True)
+                trace.start(spec.trace, spec.ignore, keep=True, attempt=spec.attempt)
             code = perform(self._experiment, spec, self._setup)
             sys.stdout.flush()
             sys.stderr.flush()
@@ -160,25 +163,24 @@ class _Template:
             os._exit(code)
 
     def _reap(self) -> None:
-        while True:
-            try:
-                pid, status, used = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                break
-            attempt = self._running.pop(pid, None)
-            if attempt is not None:
-                self._sweep()
-                self._say(
-                    gone=attempt,
-                    seconds=time.monotonic() - self._began.pop(pid),
-                    code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-                    signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-                    cpu=used.ru_utime + used.ru_stime,
-                    peak=used.ru_maxrss * 1024,
-                )
+        """Take what has ended, then end what it left; only then tell the engine that it is gone."""
+        gone: list[dict[str, Any]] = []
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.wait4(-1, os.WNOHANG))[0]:
+                pid, status, used = ended
+                attempt = self._running.pop(pid, None)
+                if attempt is not None:
+                    gone.append({
+                        "gone": attempt,
+                        "seconds": time.monotonic() - self._began.pop(pid),
+                        "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+                        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+                        "cpu": used.ru_utime + used.ru_stime,
+                        "peak": used.ru_maxrss * 1024,
+                    })  # fmt: skip
         self._sweep()
+        for message in gone:
+            self._say(**message)
 
     def _sweep(self) -> None:
         """End what a dead trial left: living trials keep their own orphans, so a child unknown here is a dead one's."""

@@ -158,7 +158,7 @@ def main() -> None:
     confine.limit(spec)
     code = EXIT_FAILED
     if origin.command is None:
-        trace.start(spec.trace, spec.ignore, fresh=True)
+        trace.start(spec.trace, spec.ignore, attempt=spec.attempt)
     try:
         experiment = find_experiment(origin)
         setup = experiment.prepare()

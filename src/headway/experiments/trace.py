@@ -3,6 +3,7 @@
 Each new sight is appended to the trace file at once, one entry ended by a zero byte, so that forked children and killed
 processes leave theirs too. The first letter is the kind:
 
+    a NUMBER      an attempt begins, in a file that attempts use one after the other
     h             the hook is in place
     m PATH        a module of the project was imported
     f PATH        a file was opened for reading
@@ -20,7 +21,7 @@ import sysconfig
 from functools import cache
 from types import ModuleType
 
-__all__ = ["Entry", "loaded", "parse", "read", "start", "stop", "tell"]
+__all__ = ["Entry", "loaded", "own", "parse", "read", "start", "stop", "tell"]
 
 Entry = tuple[str, str]
 
@@ -36,6 +37,8 @@ _STARTERS = ("multiprocessing.popen_spawn_posix", "multiprocessing.popen_forkser
 _SITE = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _HEADWAY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
+_LARGEST_KEPT = 256 * 1024  # bytes of a file that goes from one attempt to the next
+
 _file = -1
 _installed = False
 _seen: set[bytes] = set()
@@ -44,16 +47,17 @@ _ignored: tuple[str, ...] = ()
 _loaded: tuple[tuple[int, ...], tuple[bytes, ...]] = ((), ())  # the modules at the last look, and their entries
 
 
-def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False, fresh: bool = False) -> None:
+def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False, attempt: int = 0) -> None:
     """Trace into the file at `path` from now on; files below the folders in `ignore` are not of interest.
 
     A hook cannot be removed, so a forked child calls this again with a file of its own; with `keep` it does not write
-    again what its parent saw. With `fresh`, what the file held before is none of this process's.
+    again what its parent saw. The file of an `attempt` may hold what earlier ones left; see `own`.
     """
     global _file, _ignored, _installed, _loaded
     stop()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if fresh else 0)
-    _file = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+    _file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
+    if attempt and os.fstat(_file).st_size > _LARGEST_KEPT:  # cutting it each time costs more than all else here
+        os.ftruncate(_file, 0)
     ignored = (*_standard(), *_prefixes(ignore))
     if ignored != _ignored:
         _ignored = ignored
@@ -62,7 +66,7 @@ def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False, fresh: bo
     if not keep:
         _seen.clear()
         _written.clear()
-    _write(b"h")
+    _write(*([b"a%d" % attempt] if attempt else []), b"h")
     if not _installed:
         _installed = True
         sys.addaudithook(_hook)
@@ -105,6 +109,13 @@ def read(path: str) -> list[Entry]:
             return parse(file.read())
     except FileNotFoundError:
         return []
+
+
+def own(data: bytes, attempt: int) -> bytes:
+    """Return what an attempt wrote, of the bytes of a file that attempts use one after the other."""
+    mark = b"\0a%d\0" % attempt
+    _, found, rest = (b"\0" + data).rpartition(mark)
+    return rest if found else b""
 
 
 def parse(data: bytes) -> list[Entry]:

@@ -183,16 +183,16 @@ class AttemptRecord:
     id: int
     trial: int
     study: int
-    pid: int | None
-    pid_started: float | None
     directory: str
     live: str | None
     started: float
-    ended: float | None
-    outcome: str | None
-    wall_seconds: float
-    cpu_seconds: float
-    peak_memory_bytes: int
+    pid: int | None = None
+    pid_started: float | None = None
+    ended: float | None = None
+    outcome: str | None = None
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ or both loses nothing that `RunLog.point` has returned for. The header also carr
 
 Layout, all little-endian: a header of eight unsigned 64-bit words (magic, length of the records in bytes, steps
 granted, signal, steps at which the worker waits, start in nanoseconds since 1970, attempt, a spare one), then records.
-A record begins with kind (1 byte), a pad byte, key (2 bytes) and milliseconds since the start (4 bytes). A point goes on
-with its step (8 bytes, signed) and value (8 bytes, double): 24 bytes. A text record goes on with its size in bytes
+A record begins with kind (1 byte), a pad byte, key (2 bytes) and milliseconds since the start (4 bytes). A point goes
+on with its step (8 bytes, signed) and value (8 bytes, double): 24 bytes. A text record goes on with its size in bytes
 (8 bytes) and the text, padded to a multiple of eight.
 """
 

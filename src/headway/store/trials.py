@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from headway.core import Clock, Manifest, NotFound, Reason, TrialState, canonical_json, digest_bytes
+from headway.core import Clock, Manifest, NotFound, Reason, Role, TrialState, canonical_json, digest_bytes
 from headway.store.database import Database, Row, decode
 from headway.store.records import ArtifactRecord, AttemptRecord, TrialRecord
 
@@ -56,6 +56,37 @@ class Trials:
         return [row["name"] for row in rows]
 
     # what happens to a trial; its places in studies carry a copy of its state
+
+    def begin_new(
+        self,
+        candidate: str,
+        seed: int,
+        study: int,
+        role: Role,
+        number: int,
+        record: Mapping[str, Any],
+        live: str | None = None,
+    ) -> AttemptRecord:
+        """Create a trial, give it its place in the study, and begin its first attempt, all at once."""
+        now = self._clock.now()
+        digest, data = self._recorded(record)
+        with self._database.write():
+            self._database.run("INSERT OR IGNORE INTO records VALUES (?, ?)", (digest, data))
+            trial = self._database.run(
+                "INSERT INTO trials (candidate, seed, state, record, created, started) VALUES (?, ?, ?, ?, ?, ?)",
+                (candidate, seed, TrialState.RUNNING, digest, now, now),
+            )
+            self._database.run(
+                "INSERT OR REPLACE INTO study_trials (study, trial, role, number, candidate, seed, state)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (study, trial, role, number, candidate, seed, TrialState.RUNNING),
+            )
+            directory = f"runs/{trial}/1"
+            attempt = self._database.run(
+                "INSERT INTO attempts (trial, study, directory, live, started) VALUES (?, ?, ?, ?, ?)",
+                (trial, study, directory, live, now),
+            )
+        return AttemptRecord(id=attempt, trial=trial, study=study, directory=directory, live=live, started=now)
 
     def begin(self, trial: int, study: int, directory: str, record: Mapping[str, Any], live: str | None = None) -> int:
         """Begin an attempt: the trial runs. Return the attempt's id, which fences what the attempt may write.

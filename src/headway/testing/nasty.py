@@ -115,10 +115,16 @@ def flood_without_lines(run: Run) -> None:
 
 
 def leave_children(run: Run) -> None:
-    """End well, and leave children behind: one near, one in a session of its own, one that forked away twice."""
+    """End well, and leave children behind."""
+    near, far, daemon = start_children()
+    run.log(0, near=near, far=far, daemon=daemon)
+
+
+def start_children() -> tuple[int, int, int]:
+    """Start a child nearby, one in a session of its own, and one that forked away twice; return their pids."""
     near = subprocess.Popen(["sleep", "600"])
     far = subprocess.Popen(["sleep", "600"], start_new_session=True)
-    run.log(0, near=near.pid, far=far.pid, daemon=_daemon())
+    return near.pid, far.pid, _daemon()
 
 
 def _daemon() -> int:

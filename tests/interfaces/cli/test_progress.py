@@ -67,8 +67,8 @@ def test_answers_from_the_record_cost_no_budget():
 
 
 def test_a_resumed_trial_is_counted_once():
-    tally = make_tally(before=Before(executed=frozenset({1, 2}), seconds=5.0, mean_seconds=2.0))
-    tally.ended(record(1, 0.5), assignment(role=Role.BASELINE), reused=True)
+    tally = make_tally(before=Before(executed=2, unfinished=frozenset({2}), seconds=5.0, mean_seconds=2.0))
+    assert tally.recalled(1) == "1 trial stands in the record."
     run_one(tally, 2, 0.4, assignment(1))
     run_one(tally, 3, 0.4, assignment(2))
     assert (tally.left.trials, tally.total) == (17, 20)

@@ -4,7 +4,7 @@ import threading
 
 from tests.interfaces.cli.conftest import BASELINE, add_trial, make_study
 
-from headway.core import TrialState
+from headway.core import Role, TrialState
 from headway.store import RunLog, Store, StudyRecord
 
 
@@ -217,7 +217,7 @@ def test_status_stays_quick_with_thousands_of_trials(ask, store: Store, study: S
             candidate = store.studies.add_candidate(study.experiment, {**BASELINE, "lr": 0.001 + number / 1e5})
             store.studies.propose(study.id, number + 10, candidate, "sobol")
             trial = store.trials.create(candidate, 0)
-            store.database.run("INSERT INTO study_trials VALUES (?, ?, 'search', ?, 0)", (study.id, trial, number + 10))
+            store.places.add(study.id, trial, Role.SEARCH, number + 10, reused=False)
             store.trials.end(trial, TrialState.COMPLETE, value=1.0 + number)
     began = os.times()
     assert json.loads(ask("status", "--json").stdout)["studies"][0]["trials"]["done"] == 2007

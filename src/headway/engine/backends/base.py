@@ -44,6 +44,7 @@ class Backend(ABC):
 
     name: str
     stops_early: bool = True  # whether trials can wait at rungs for a decision
+    in_process: bool = False  # whether attempts run in the engine's own process
 
     @abstractmethod
     async def open(self, note: Callable[[str], None]) -> None:

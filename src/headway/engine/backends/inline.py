@@ -25,6 +25,7 @@ class InlineBackend(Backend):
 
     name = "inline"
     stops_early = False
+    in_process = True
 
     def __init__(self, setup: BackendSetup, clock: Clock | None = None) -> None:
         self._setup = setup
@@ -32,6 +33,7 @@ class InlineBackend(Backend):
         self._trace = setup.folder / "inline.trace"
         self._shared: Any = None
         self._exits: dict[int, Exit] = {}
+        self._began = processes.start_time(os.getpid()) or 0.0
 
     async def open(self, note: Callable[[str], None]) -> None:
         """Run `setup()`."""
@@ -52,7 +54,7 @@ class InlineBackend(Backend):
         os.environ["HEADWAY_TRACE_IGNORE"] = os.pathsep.join(spec.ignore)
         if not self._setup.experiment.opaque:
             link_trace(self._trace, spec)
-            trace.start(spec.trace, spec.ignore, fresh=True)
+            trace.start(spec.trace, spec.ignore, attempt=spec.attempt)
             trace.loaded()
         cpu = time.process_time()
         try:
@@ -61,8 +63,7 @@ class InlineBackend(Backend):
         finally:
             trace.stop()
         self._exits[spec.attempt] = Exit(code=code, cpu_seconds=time.process_time() - cpu)
-        started = processes.start_time(os.getpid()) or 0.0
-        return Process(attempt=spec.attempt, pid=os.getpid(), started=started, output=None)
+        return Process(attempt=spec.attempt, pid=os.getpid(), started=self._began, output=None)
 
     async def wait(self, process: Process) -> Exit:
         """Return how the attempt ended."""

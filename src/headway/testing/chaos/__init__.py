@@ -8,11 +8,13 @@ alone: begin, strike, resume, until the verdict. What does not hold is written a
 """
 
 from headway.testing.chaos.case import Case, lay_out, replay_command
-from headway.testing.chaos.conductor import Outcome, torment, undisturbed
+from headway.testing.chaos.conductor import torment, undisturbed
 from headway.testing.chaos.faults import ClockJump, Corrupt, Delay, Fault, FillDisk, Freeze, Kill, ReadOnly
+from headway.testing.chaos.outcome import Break, Outcome, Promise
 from headway.testing.chaos.plan import Moment, Schedule, Strike, make_schedule, parse_wishes
 
 __all__ = [
+    "Break",
     "Case",
     "ClockJump",
     "Corrupt",
@@ -23,6 +25,7 @@ __all__ = [
     "Kill",
     "Moment",
     "Outcome",
+    "Promise",
     "ReadOnly",
     "Schedule",
     "Strike",

@@ -10,7 +10,7 @@ import click
 
 from headway.core import HeadwayError, NothingToDo
 from headway.testing.chaos.case import BUILT_IN, Case, replay_command
-from headway.testing.chaos.conductor import Outcome
+from headway.testing.chaos.outcome import Outcome
 from headway.testing.chaos.plan import FAULTS, make_schedule, parse_wishes
 
 BROKEN = 1
@@ -55,7 +55,7 @@ def _play(case: Case, as_json: bool) -> None:
     path = scratch / "case.json"
     again = replay_command(path)
     if outcome.broken:
-        case.write(path, outcome.broken)
+        case.write(path, list(map(str, outcome.broken)))
     else:
         shutil.rmtree(scratch)
     if as_json:

@@ -10,8 +10,9 @@ from typing import Any
 
 from headway.core import UsageError
 from headway.testing import nasty
-from headway.testing.chaos.conductor import Outcome, needs_disk, torment
+from headway.testing.chaos.conductor import needs_disk, torment
 from headway.testing.chaos.disk import enter_namespace, entered_namespace, no_disk_here
+from headway.testing.chaos.outcome import Outcome
 from headway.testing.chaos.plan import Schedule
 
 __all__ = ["BUILT_IN", "Case", "lay_out", "replay_command"]

@@ -8,46 +8,25 @@ import shutil
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from headway.core import UsageError
 from headway.testing.chaos.disk import NAMESPACE, Disk, entered_namespace
 from headway.testing.chaos.faults import Corrupt, FillDisk, ReadOnly
 from headway.testing.chaos.injector import STORE_ERROR, Injector, unclear
 from headway.testing.chaos.invariants import EMPTY, finished_twice, lost, take_snapshot, unclean
+from headway.testing.chaos.outcome import Outcome
 from headway.testing.chaos.plan import Schedule, Strike
 from headway.testing.chaos.session import Finished, Project, Session
 from headway.testing.chaos.verdict import Answer, StudyFacts, answer_of, differences, facts_of
 
-__all__ = ["Outcome", "needs_disk", "torment", "undisturbed"]
+__all__ = ["needs_disk", "torment", "undisturbed"]
 
 _PATIENCE_SECONDS = 20.0
 _SESSION_SECONDS = 300.0
 _MORE_SESSIONS = 10  # than strikes: a study that needs more of them hangs
-_DONE, _NOTHING_TO_DO, _BASELINE_FAILED = 0, 7, 10  # exit codes of the command line
+_DONE, _BASELINE_FAILED = 0, 10  # exit codes of the command line
 _KILLED = -9
-
-
-@dataclass(slots=True, kw_only=True)
-class Outcome:
-    """Hold what a tormented study came to. `broken` says what did not hold; empty is the good answer."""
-
-    study: str
-    struck: list[str] = field(default_factory=list[str])
-    missed: list[str] = field(default_factory=list[str])
-    sessions: int = 0
-    trials: int = 0
-    lost: int = 0
-    finished_twice: int = 0
-    seconds: float = 0.0
-    sentence: str = ""
-    broken: list[str] = field(default_factory=list[str])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the outcome as JSON."""
-        return asdict(self)
 
 
 def needs_disk(schedule: Schedule) -> bool:
@@ -119,7 +98,7 @@ class _Conductor:
         most = len(self._strikes) + _MORE_SESSIONS
         while self._strikes or not self._finished:
             if self._outcome.sessions == most:
-                self._outcome.broken.append(f"the study is not finished after {most} sessions")
+                self._outcome.note("session", [f"the study is not finished after {most} sessions"])
                 return self._outcome
             if not self._session():
                 return self._outcome
@@ -140,17 +119,17 @@ class _Conductor:
         struck = self._strike_all(session)
         ended = session.finish(_SESSION_SECONDS)
         if ended is None:
-            self._outcome.broken.append(f"session {self._outcome.sessions} hung for {_SESSION_SECONDS:.0f} s")
+            self._outcome.note("session", [f"session {self._outcome.sessions} hung for {_SESSION_SECONDS:.0f} s"])
             session.kill()
             return False
         self._look()
-        self._outcome.broken += self._judge(ended, struck)
+        self._judge(ended, struck)
         if struck:
             time.sleep(struck[-1].rest_seconds)
         elif self._strikes and self._finished:  # its moment did not come in a whole session
             self._outcome.missed.append(str(self._strikes.pop(0)))
-        self._outcome.broken += self._injector.between_sessions()
-        return ended.code in (_KILLED, _DONE, STORE_ERROR, _NOTHING_TO_DO, _BASELINE_FAILED)
+        self._outcome.note("clear", self._injector.between_sessions())
+        return ended.code in (_KILLED, _DONE, STORE_ERROR) or (ended.code == _BASELINE_FAILED and self._spoiled)
 
     def _strike_all(self, session: Session) -> list[Strike]:
         struck: list[Strike] = []
@@ -158,42 +137,39 @@ class _Conductor:
             strike = self._strikes.pop(0)
             struck.append(strike)
             self._outcome.struck.append(str(strike))
-            self._outcome.broken += [f"{strike}: {text}" for text in self._injector.strike(session, strike.fault)]
+            self._outcome.note("clear", (f"{strike}: {text}" for text in self._injector.strike(session, strike.fault)))
         return struck
 
-    def _judge(self, ended: Finished, struck: Sequence[Strike]) -> list[str]:
+    def _judge(self, ended: Finished, struck: Sequence[Strike]) -> None:
         """Say what is wrong with the way in which a session ended."""
         where = f"session {self._outcome.sessions}"
         match ended.code:
-            case 0:
-                return [] if self._finished else [f"{where} ended well, but the study is not finished"]
+            case 0 if self._finished:
+                pass
             case -9 if struck:
-                return []
+                pass
             case 5 if struck and isinstance(struck[-1].fault, FillDisk | ReadOnly):
-                return unclear(f"{where}, {struck[-1].fault}", ended)
-            case 7 if self._finished:  # the engine was killed behind its last word
-                return []
+                self._outcome.note("clear", unclear(f"{where}, {struck[-1].fault}", ended))
             case 10 if self._spoiled:
-                return []
-            case _:
+                pass
+            case code:
                 after = f" after {struck[-1]}" if struck else ""
-                return [f"{where}{after} ended with code {ended.code}: {ended.last_words}"]
+                self._outcome.note("session", [f"{where}{after} ended with code {code}: {ended.last_words}"])
 
     def _look(self) -> None:
         """Hold the record against what it said before this session."""
         now = take_snapshot(self._project.store)
-        gone, twice = lost(self._last, now), finished_twice(now)
-        self._outcome.lost += len(gone)
-        self._outcome.finished_twice = max(self._outcome.finished_twice, len(twice))
         where = f"after session {self._outcome.sessions}: "
-        self._outcome.broken += [where + text for text in (*gone, *twice, *now.problems)]
+        self._outcome.note("lost", (where + text for text in lost(self._last, now)))
+        self._outcome.note("twice", (where + text for text in finished_twice(now)))
+        self._outcome.note("sound", (where + text for text in now.problems))
         self._last = now
 
     def _close(self, reference: Answer) -> None:
         left = self._project.wait_until_alone()
-        self._outcome.broken += [f"process {pid} is left: {line}" for pid, line in left.items()]
-        self._outcome.broken += unclean(self._last, self._project.store)
+        self._outcome.note("alone", (f"process {pid} is left: {line}" for pid, line in left.items()))
+        self._outcome.note("tidy", unclean(self._last, self._project.store))
         answer = answer_of(self._project, self._study.name)
         self._outcome.trials, self._outcome.sentence = len(answer.trials), answer.sentence
         same = self._study.order_free and not self._spoiled
-        self._outcome.broken += differences(answer, reference, verdict=same)
+        self._outcome.note("verdict", differences(answer, reference, verdict=same))

@@ -152,7 +152,7 @@ class Injector:
         return []
 
     def _corrupt_run_log(self, fault: Corrupt) -> None:
-        for path in sorted(self._project.store.glob("runs/*/*/*.runlog"), key=_age, reverse=True):
+        for path in sorted(self._project.store.rglob("*.runlog"), key=_age, reverse=True):
             with contextlib.suppress(OSError), RunLogReader(path) as log:
                 if log.begun and log.length:
                     _overwrite(path, _RECORDS_AT + int(fault.share * log.length), fault)

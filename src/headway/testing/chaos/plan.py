@@ -128,7 +128,8 @@ def make_schedule(seed: int, wishes: Mapping[str, int]) -> Schedule:
     kills = [index for index, fault in enumerate(faults) if isinstance(fault, Kill) and "engine" in fault.whom]
     late = kills[len(kills) - tail :]
     early = [_strike(fault, chance) for index, fault in enumerate(faults) if index not in late]
-    return Schedule(seed=seed, strikes=(*early, *(_at_the_end(faults[index], chance) for index in late)))
+    last = [_at_the_end(faults[index], place, chance) for place, index in enumerate(late)]
+    return Schedule(seed=seed, strikes=(*early, *last))
 
 
 def parse_wishes(text: str) -> dict[str, int]:
@@ -187,10 +188,11 @@ def _busy_moment(chance: random.Random) -> Moment:
     return Moment(sign="commit", count=chance.randint(1, 12), seconds=_seconds(chance, 0.003))
 
 
-def _at_the_end(fault: Fault, chance: random.Random) -> Strike:
-    if chance.random() < 0.5:  # once all is in the record, a session has no template and is soon over
-        return Strike(moment=Moment(sign="start", seconds=round(chance.uniform(0.2, 0.6), 4)), fault=fault)
-    return Strike(moment=Moment(sign="closing", seconds=_seconds(chance, 0.05)), fault=fault)
+def _at_the_end(fault: Fault, place: int, chance: random.Random) -> Strike:
+    """Strike when the trials are done; later in sessions that have all from the record, and no template to show."""
+    if place == 0:
+        return Strike(moment=Moment(sign="closing", seconds=_seconds(chance, 0.05)), fault=fault)
+    return Strike(moment=Moment(sign="commit", seconds=_seconds(chance, 0.03)), fault=fault)
 
 
 def _seconds(chance: random.Random, longest: float) -> float:
