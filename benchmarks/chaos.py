@@ -67,7 +67,12 @@ def run(context: Context) -> Result:
     targets["bad_workers"] = at_least(len(endings.nasty), 16)
     targets["bad_endings"] = at_most(max(wrong, len(endings.broken)), 0)
     tables = [_kill_table(killed, kills), _other_table(played), _worker_table(endings)]
-    notes = [str(item) for case in (*killed, *played.values()) if case.outcome for item in case.outcome.broken]
+    notes = [
+        str(item).splitlines()[0][:200]
+        for case in (*killed, *played.values())
+        if case.outcome
+        for item in case.outcome.broken
+    ]
     return Result(tables=tables, figures=figures, targets=targets, notes=[*notes, *endings.broken])
 
 

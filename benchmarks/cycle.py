@@ -35,7 +35,7 @@ _PEERS = {
     "spawn": None,
 }
 _NOTES = {
-    "fresh train.py": "imports torch, loads the data, builds model and optimizer, one step",
+    "fresh": "python train.py: imports torch, loads the data, builds model and optimizer, one step",
     "headway": "a study, one worker; forks of the warm template; supervised and recorded",
     "ray": "a warm actor takes trial after trial: nothing keeps them apart",
     "loky": "the reusable executor takes trial after trial: nothing keeps them apart",
@@ -48,7 +48,7 @@ _PARTS = {
     "template": "forks, and waits for workers to be gone",
     "engine": "proposes, records, follows",
 }
-_FRESH, _FAST = "fresh train.py", ("fresh train.py", "headway")
+_FAST = ("fresh", "headway")
 # One thread each: what a single small step needs. Modules are compiled once, as they are where people work.
 _VARIABLES = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
@@ -89,11 +89,11 @@ def _targets(cpu: Table, step: Table) -> dict[str, Target]:
 
 
 def _against_fresh(table: Table) -> float | None:
-    return ratio(table.row(_FRESH).figure, table.row("headway").figure)
+    return ratio(table.row("fresh").figure, table.row("headway").figure)
 
 
 def _named(table: Table, what: str) -> dict[str, float | None]:
-    return {f"{row.name.replace('.', '_').replace(' ', '_')}_{what}": row.figure for row in table.rows}
+    return {f"{row.name.replace(' ', '_')}_{what}": row.figure for row in table.rows}
 
 
 def _make_data(folder: Path) -> None:
@@ -145,7 +145,7 @@ def _measure(context: Context, name: str, data: Path) -> dict[str, Any]:
         count = context.pick(_TRIALS, 10)
         slow = context.pick(_SLOW_TRIALS, 1)
         match name:
-            case "fresh train.py":
+            case "fresh":
                 return _fresh(drive("cycle_train", time.time()))
             case "headway":
                 return _ours(drive("headway_cycle", folder, "local", _SKIPPED, count))

@@ -33,9 +33,10 @@ _NOTES = {
     "wandb": "its service lives on, and saves what reached it",
 }
 _RATES = {"at_full_rate": 0, "at_200_a_second": 200}  # 0: as fast as it goes
-_DELAYS = {"at_full_rate": (0.05, 1.5), "at_200_a_second": (0.3, 3.0)}  # seconds from the first point to the kill
+_DELAYS = {"at_full_rate": (0.05, 3.0), "at_200_a_second": (0.3, 3.0)}  # seconds from the first point to the kill
 _START_SECONDS, _REST_SECONDS = 90.0, 20.0
-_MORE = 3  # times as many kills of Headway: it is the one that promises something
+_MORE = 2  # times as many kills of Headway: it is the one that promises something
+_SLOW_KILLS = 3  # of a peer at most: half of such a kill is waiting
 
 _Found = Mapping[str, "Sequence[Loss] | PeerFailed"]
 
@@ -67,10 +68,11 @@ def _kill_studies(context: Context, chance: random.Random) -> _Found:
 
 
 def _kill_loggers(context: Context, rate: str, chance: random.Random) -> _Found:
-    """Kill each logger once a repeat, and Headway some times more."""
+    """Kill each logger once a repeat, and Headway more often."""
+    repeats = min(context.repeats, _SLOW_KILLS) if _RATES[rate] else context.repeats
     kills = {name: partial(_kill_logger, context, name, rate, chance) for name in _NOTES}
-    found = context.in_turns(kills)
-    more = context.in_turns({"headway": kills["headway"]}, repeats=(_MORE - 1) * context.repeats)
+    found = context.in_turns(kills, repeats)
+    more = context.in_turns({"headway": kills["headway"]}, repeats=(_MORE - 1) * repeats)
     ours, further = found["headway"], more["headway"]
     if isinstance(ours, PeerFailed) or isinstance(further, PeerFailed):
         return found

@@ -95,7 +95,7 @@ def _microseconds(data: dict[str, Any]) -> float:
 
 def _log(context: Context, name: str, metrics: int) -> Driven:
     with context.folder() as folder:
-        return _write(context, folder, name, _steps(context, name), metrics=metrics)
+        return _write(context, folder, name, _steps(context, name) // metrics, metrics=metrics)
 
 
 def _write(context: Context, folder: Path, name: str, steps: int, *, metrics: int = 1, values: str = "") -> Driven:

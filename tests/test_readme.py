@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from headway.interfaces.cli.app import cli
+from headway.core import HeadwayError
+from headway.interfaces.cli.app import Command, cli
 
 README = Path(__file__).parents[1] / "README.md"
 TRAIN = """
@@ -63,6 +64,18 @@ def test_command_of_the_readme_ends_in_a_verdict(tmp_path):
         check=True,
     )
     assert "accepted" in answer.stdout
+
+
+def kinds(error: type[HeadwayError]) -> list[type[HeadwayError]]:
+    return [error, *(kind for below in error.__subclasses__() for kind in kinds(below))]
+
+
+def test_readme_lists_every_exit_code_and_no_other():
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \| ", README.read_text(), re.MULTILINE)}
+    context = click.Context(cli)
+    commands = [cli.get_command(context, name) for name in cli.list_commands(context)]
+    told = {code for command in commands if isinstance(command, Command) for code in command.exits}
+    assert listed == told | {kind.exit_code for kind in kinds(HeadwayError)}
 
 
 def test_readme_names_every_command():

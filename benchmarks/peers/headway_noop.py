@@ -6,7 +6,6 @@ where the session ends at the last COUNT and leaves a study to be resumed.
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def main(folder: Path, backend: str, workers: int, ends: str, counts: Sequence[i
     trials = counts[-1] + study.smallest
     if ends == "concludes":
         with_budget(study, trials)
-    began, began_at = cost_so_far(), time.perf_counter()
+    began = cost_so_far()
     run_cut(study, folder / ".headway", EngineSettings(backend=backend, workers=workers), marks)
     whole = cost_so_far() - began
     print(
@@ -32,7 +31,6 @@ def main(folder: Path, backend: str, workers: int, ends: str, counts: Sequence[i
                 "cpu_seconds": [(cost - began).cpu_seconds for cost in marks.costs],
                 "wall_seconds": [(cost - began).wall_seconds for cost in marks.costs],
                 "whole_cpu_seconds": whole.cpu_seconds,
-                "whole_wall_seconds": time.perf_counter() - began_at,
                 "trials": trials if ends == "concludes" else counts[-1],
             }
         )

@@ -56,7 +56,6 @@ def main(name: str, folder: Path, points: int, counts: Sequence[int]) -> None:
                 "cpu_seconds": [(cost - began).cpu_seconds for cost in costs],
                 "wall_seconds": [(cost - began).wall_seconds for cost in costs],
                 "whole_cpu_seconds": whole.cpu_seconds,
-                "whole_wall_seconds": whole.wall_seconds,
                 "trials": counts[-1],
             }
         )

@@ -44,6 +44,8 @@ def main(folder: Path, points: int, counts: Sequence[int]) -> None:
             {
                 "cpu_seconds": [(cost - began).cpu_seconds for cost in costs],
                 "wall_seconds": [(cost - began).wall_seconds for cost in costs],
+                "whole_cpu_seconds": (cost_so_far() - began).cpu_seconds,
+                "trials": counts[-1],
             }
         )
     )

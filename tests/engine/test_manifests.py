@@ -1,5 +1,4 @@
 import os
-import time
 
 import pytest
 
@@ -54,10 +53,8 @@ def use(tmp_path, *entries):
     return observed([path])
 
 
-def make(library, seen, *, inputs=(), began=None, threads=1):
-    return library.manifest(
-        seen, inputs=inputs, began=time.time() + 1 if began is None else began, threads=threads, device="cpu"
-    )
+def make(library, seen, *, inputs=(), threads=1):
+    return library.manifest(seen, inputs=inputs, threads=threads, device="cpu")
 
 
 def changed(library, manifest, *, threads=1, device="cpu"):
@@ -109,7 +106,10 @@ def test_a_file_that_was_gone_when_the_trial_ended_keeps_it_from_counting(tmp_pa
 
 
 def test_a_file_that_changed_while_the_trial_ran_keeps_it_from_counting(tmp_path, library, project):
-    manifest = make(library, use(tmp_path, ("m", project / "model.py")), began=time.time() - 60)
+    path = project / "model.py"
+    manifest = make(library, use(tmp_path, ("m", path), ("t", f"{trace.stamp(str(path))} {path}")))
+    assert manifest.not_reusable is None
+    manifest = make(library, use(tmp_path, ("m", path), ("t", f"1,2,3 {path}")))
     assert changed(library, manifest) == "model.py changed while the trial ran"
 
 

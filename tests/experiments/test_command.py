@@ -1,7 +1,9 @@
 import json
+import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 import headway
 from headway.core import ExperimentError, Space
-from headway.experiments import CommandExperiment, CommandFailed, Run, trace
+from headway.experiments import BadMetric, CommandExperiment, CommandFailed, Run, trace
 from headway.store import Mark, Point, RunLog, RunLogReader
 
 
@@ -18,6 +20,15 @@ def make(folder, template, **more):
     return CommandExperiment(
         template=template, metric="loss", space=Space.of(space), source=folder / "study.py", **more
     )
+
+
+def points_of(items):
+    return [(item.metric, item.step, item.value) for item in items if isinstance(item, Point)]
+
+
+def points_in(path):
+    with RunLogReader(path) as reader:
+        return points_of(reader.read())
 
 
 class Outcome:
@@ -38,7 +49,7 @@ class Outcome:
 
     @property
     def points(self):
-        return [(item.metric, item.step, item.value) for item in self.items if isinstance(item, Point)]
+        return points_of(self.items)
 
     @property
     def trace(self):
@@ -86,6 +97,8 @@ def test_a_command_line_is_filled_in_word_by_word(tmp_path, template, config, wo
         ("t {", "unpaired braces"),
         ("t '{lr}", "cannot be split into words"),
         ("t {}", "uses {}"),
+        ("t {sed}", "Did you mean 'seed'?"),
+        (["t", "{lr}"], "is no text"),
     ],
 )
 def test_a_template_that_cannot_work_is_refused(tmp_path, template, why):
@@ -138,9 +151,76 @@ def test_a_script_gets_seed_and_configuration(tmp_path):
     )
     outcome = launch(tmp_path, "python train.py {lr}", {"lr": 0.25}, seed=9)
     assert outcome.points == [("seed", 0, 9.0), ("lr", 0, 0.25), ("arg", 0, 0.25)]
-    with RunLogReader(outcome.folder / "script.runlog") as reader:
-        (point,) = (item for item in reader.read() if isinstance(item, Point))
-    assert (point.metric, point.step, point.value) == ("own", 5, 9.0)
+    assert points_in(outcome.folder / "script.runlog") == [("own", 5, 9.0)]
+
+
+LOOP = """
+import headway, time
+for step in range(3):
+    {before}
+    time.sleep({pause})
+    {after}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("print('loss:', step, flush=True)", "headway.log(step * 10, loss=step)"),
+        ("headway.log(step * 10, loss=step)", "print('loss:', step, 'acc:', step, flush=True)"),
+        ("print('epoch', step, 'loss:', step); print('acc: 1', flush=True)", "headway.log(step * 10, loss=step)"),
+    ],
+)
+def test_what_a_script_logs_and_prints_is_one_curve(tmp_path, before, after):
+    (tmp_path / "train.py").write_text(LOOP.format(before=before, after=after, pause=0.05))
+    outcome = launch(tmp_path, "python train.py")
+    assert [point for point in outcome.points if point[0] == "loss"] == []
+    assert [point[0] for point in outcome.points] == ["acc"] * (3 * ("acc" in before + after))
+    assert points_in(outcome.folder / "script.runlog") == [("loss", step * 10, float(step)) for step in range(3)]
+
+
+def test_a_curve_that_a_script_first_prints_and_later_logs_goes_on(tmp_path):
+    (tmp_path / "train.py").write_text(
+        "import headway, time\nfor i in range(3): print('loss:', i)\ntime.sleep(0.5)\nheadway.log(9, loss=9)\n"
+    )
+    assert launch(tmp_path, "python train.py").points == [("loss", 0, 0.0), ("loss", 1, 1.0)]
+
+
+def test_what_is_printed_is_there_soon_though_no_other_line_follows(tmp_path):
+    folder = tmp_path / "attempt"
+    experiment, seen = make(tmp_path, "python -c \"import time; print('loss: 1'); time.sleep(2)\""), []
+    folder.mkdir()
+    log = RunLog(folder / "worker.runlog")
+    run = Run(log, config={"lr": 0.5}, seed=0, folder=folder, checkpoint_folder=None)
+    thread = threading.Thread(target=experiment.run, args=(run,))
+    thread.start()
+    began = time.monotonic()
+    while not seen and time.monotonic() < began + 10:
+        seen = points_in(folder / "worker.runlog")
+        time.sleep(0.05)
+    assert thread.is_alive()
+    thread.join()
+    log.close()
+    assert seen == [("loss", 0, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [("loss: low", "low"), ('{"loss": "0.5"}', '"0.5"'), ('{"loss": null}', "null"), ("loss=None, acc=1", "None")],
+)
+def test_a_metric_that_is_printed_as_text_is_a_bad_metric(tmp_path, line, seen):
+    (tmp_path / "train.py").write_text(f"print({line!r})")
+    with pytest.raises(BadMetric, match=re.escape(f"printed {seen!r} as its 'loss'. Expected a number")):
+        launch(tmp_path, "python train.py")
+
+
+def test_a_pattern_that_finds_text_is_a_bad_metric_unless_the_script_tells_the_value(tmp_path):
+    (tmp_path / "train.py").write_text("print('loss = N/A')")
+    with pytest.raises(BadMetric, match="printed 'N/A'"):
+        launch(tmp_path, "python train.py", patterns={"loss": r"loss = (\S+)"})
+    (tmp_path / "attempt").rename(tmp_path / "first")
+    (tmp_path / "train.py").write_text("import headway; print('loss = N/A'); headway.report(0.5)")
+    assert launch(tmp_path, "python train.py", patterns={"loss": r"loss = (\S+)"}).points == []
 
 
 def test_a_command_that_fails_says_how_and_what_it_printed_last(tmp_path):

@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import Any
 
 import numpy
@@ -5,7 +6,7 @@ import pytest
 
 import headway
 from headway.core import ExperimentError
-from headway.experiments import FunctionExperiment, Run, experiment, registered
+from headway.experiments import BadMetric, FunctionExperiment, Run, experiment, registered
 
 
 class Recorder:
@@ -45,16 +46,20 @@ def test_an_experiment_is_known_by_its_file_name_and_metric():
     assert train.folder == train.source.parent
 
 
-@pytest.mark.parametrize("value", [1, 0.5, numpy.float32(0.5), numpy.int64(2)])
+@pytest.mark.parametrize("value", [1, 0.5, numpy.float32(0.5), numpy.int64(2), numpy.array(0.5), Decimal("0.5")])
 def test_a_number_that_is_returned_is_reported(tmp_path, value):
     ((kind, data),) = perform(lambda run: value, tmp_path)
     assert kind == "report"
     assert data["values"] == {"": float(value)}
 
 
-@pytest.mark.parametrize("value", [None, True, "0.5", [1]])
-def test_nothing_else_is_reported(tmp_path, value):
-    assert perform(lambda run: value, tmp_path) == []
+@pytest.mark.parametrize("value", [True, "0.5", [1], {"loss": 0.5}])
+def test_what_else_is_returned_does_not_stand_for_the_metric(tmp_path, value):
+    assert perform(lambda run: None, tmp_path) == []
+    with pytest.raises(BadMetric, match=r"returned .* of type .*neither logged nor reported 'loss'\. Return a number"):
+        perform(lambda run: value, tmp_path)
+    assert perform(lambda run: run.log(loss=1) or value, tmp_path) == [("loss", 0, 1.0)]
+    assert [mark for mark, _ in perform(lambda run: run.report(1) or value, tmp_path)] == ["report"]
 
 
 def test_setup_is_what_prepare_returns():

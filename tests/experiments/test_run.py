@@ -83,6 +83,42 @@ def test_numbers_of_other_libraries_are_numbers(trial):
     assert [item.value for item in trial.items()] == [0.5, 3.0, 2.0, 1.0]
 
 
+def test_tensors_of_one_element_are_numbers(trial):
+    import torch
+
+    run = trial.attempt()
+    run.log(torch.tensor(3), a=torch.tensor(0.5, requires_grad=True), b=torch.tensor([2]), c=torch.tensor(math.nan))
+    run.report(torch.tensor(0.25))
+    *points, report = trial.items()
+    assert repr([(item.step, item.value) for item in points]) == repr([(3, 0.5), (3, 2.0), (3, math.nan)])
+    assert report.data["values"] == {"": 0.25}
+
+
+@pytest.mark.parametrize("step", ["3", 0.5, math.nan, [1], {"loss": 1}])
+def test_a_step_that_is_no_whole_number_is_refused(trial, step):
+    run = trial.attempt()
+    with pytest.raises(BadMetric, match="Expected a whole number, and metrics by name"):
+        run.log(step, loss=1)
+
+
+def test_a_whole_step_may_be_a_float_or_of_another_library(trial):
+    import numpy
+
+    run = trial.attempt()
+    run.log(3.0, loss=1)
+    run.log(numpy.int64(4), loss=1)
+    run.log(numpy.float32(5), loss=1)
+    assert [item.step for item in trial.items()] == [3, 4, 5]
+
+
+def test_a_run_knows_what_it_was_told(trial):
+    run = trial.attempt()
+    run.log(acc=1)
+    assert (run.told("acc"), run.told("loss")) == (True, False)
+    run.report(0.5)
+    assert run.told("loss")
+
+
 def test_nan_and_infinity_are_logged_and_reported(trial):
     run = trial.attempt()
     run.log(loss=math.nan, other=-math.inf)

@@ -220,7 +220,7 @@ def test_another_verdict_or_value_is_seen(short):
 
 
 def test_a_process_sees_the_clock_jump_and_its_durations_do_not(tmp_path):
-    from headway.testing.chaos.session import Project
+    from headway.testing.chaos.project import Project
 
     project = Project(file=tmp_path / "x.py", store=tmp_path, scratch=tmp_path, mark="m")
     project.set_clock(0.0)

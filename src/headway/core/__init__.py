@@ -5,6 +5,7 @@ from headway.core.clock import Clock, SystemClock
 from headway.core.digest import canonical_json, digest, digest_bytes
 from headway.core.errors import (
     DefinitionChanged,
+    DiskError,
     ExperimentError,
     HeadwayError,
     MissingExtra,
@@ -17,6 +18,7 @@ from headway.core.errors import (
     UsageError,
 )
 from headway.core.manifest import FileUse, Manifest
+from headway.core.names import call_checked, nearest, suggestion
 from headway.core.redact import Redactor
 from headway.core.space import Choice, Config, Float, Int, Parameter, Scalar, Space, exists
 from headway.core.trial import Direction, Limits, Needs, Reason, Role, TrialState, better
@@ -28,6 +30,7 @@ __all__ = [
     "Config",
     "DefinitionChanged",
     "Direction",
+    "DiskError",
     "ExperimentError",
     "FileUse",
     "Float",
@@ -54,8 +57,11 @@ __all__ = [
     "TrialState",
     "UsageError",
     "better",
+    "call_checked",
     "canonical_json",
     "digest",
     "digest_bytes",
     "exists",
+    "nearest",
+    "suggestion",
 ]

@@ -1,10 +1,12 @@
 """What a study may spend, and what it has spent. A budget that is not given is not limited."""
 
+import math
 import re
 from dataclasses import asdict, dataclass
 from typing import Self
 
 from headway.core.errors import UsageError
+from headway.core.names import fields_checked, suggestion
 
 __all__ = ["Budget", "Spent"]
 
@@ -26,6 +28,7 @@ class Spent:
     seconds: float = 0.0
 
 
+@fields_checked("headway.Budget(trials=24, seconds=7200)")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """Limit a study: `trials` executed, `seconds` of wall time, or both; whichever is used up first ends the search.
@@ -38,10 +41,22 @@ class Budget:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if self.trials is not None and self.trials < 1:
-            raise UsageError(f"A budget of {self.trials} trials runs nothing. Give at least 1 trial.")
-        if self.seconds is not None and not self.seconds > 0:
-            raise UsageError(f"A budget of {self.seconds} seconds runs nothing. Give more than 0 seconds.")
+        trials, seconds = self.trials, self.seconds
+        if trials is not None and not (type(trials) is int and trials >= 1):
+            raise UsageError(f"Budget(trials={trials!r}) runs nothing. Give a whole number from 1, or leave it out.")
+        if seconds is not None and not (type(seconds) in (int, float) and 0 < seconds < math.inf):
+            raise UsageError(f"Budget(seconds={seconds!r}) runs nothing. Give a number above 0, or leave it out.")
+
+    @classmethod
+    def of(cls, budget: "str | Budget") -> "Budget":
+        """Return the budget that people gave, as they write it or as a `Budget`."""
+        match budget:
+            case Budget():
+                return budget
+            case str():
+                return cls.parse(budget)
+            case _:  # what Python lets through
+                raise UsageError(f"The budget {budget!r} of type {type(budget).__name__} cannot be read. {_EXPECTED}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -49,12 +64,7 @@ class Budget:
         trials: int | None = None
         seconds: float | None = None
         for part in re.split(r"\s+or\s+|\s*,\s*", text.strip()):
-            match = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*([a-z]*)", part.lower())
-            if match is None:
-                raise UsageError(f"The budget {text!r} cannot be read at {part!r}. {_EXPECTED}")
-            amount, unit = float(match[1]), match[2]
-            if unit not in _UNITS and unit not in _TRIALS:
-                raise UsageError(f"The budget {text!r} has the unknown unit {unit!r}. {_EXPECTED}")
+            amount, unit = _amount(text, part)
             if (trials if unit in _TRIALS else seconds) is not None:
                 raise UsageError(f"The budget {text!r} gives the same limit twice, again at {part!r}. Give each once.")
             if unit in _UNITS:
@@ -88,3 +98,17 @@ class Budget:
         if self.seconds is not None:
             parts.append(f"{self.seconds:.10g} s")
         return " or ".join(parts) or "unlimited"
+
+
+def _amount(text: str, part: str) -> tuple[float, str]:
+    """Return the number and the unit of one part of a budget."""
+    match = re.fullmatch(r"(-?\d{1,15}(?:\.\d{1,15})?)\s*([a-z]*)", part.lower())
+    if match is None:
+        raise UsageError(f"The budget {text!r} cannot be read at {part!r}. {_EXPECTED}")
+    amount, unit = float(match[1]), match[2]
+    if unit not in _UNITS and unit not in _TRIALS:
+        near = suggestion(unit, ("trials", "seconds", "minutes", "hours", "days"))
+        raise UsageError(f"The budget {text!r} has the unknown unit {unit!r}. {near} {_EXPECTED}")
+    if amount <= 0:
+        raise UsageError(f"The budget {text!r} runs nothing: {part!r} is not above 0. {_EXPECTED}")
+    return amount, unit

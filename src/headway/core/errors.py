@@ -8,6 +8,7 @@
     ├── DefinitionChanged           exit code 3   the name belongs to a study with another definition
     ├── StudyBusy                   exit code 4   another engine holds the study
     ├── StoreError                  exit code 5   the record cannot be read or written
+    │   ├── DiskError               its disk is full, read-only or broken
     │   └── NewerSchema             it was written by a newer Headway
     ├── MissingExtra                exit code 6   an optional package is not installed
     └── NothingToDo                 exit code 7   there is nothing left to resume, show or export
@@ -17,6 +18,7 @@ What is expected inside a trial (a crash, a time-out, NaN, an early stop) is a s
 
 __all__ = [
     "DefinitionChanged",
+    "DiskError",
     "ExperimentError",
     "HeadwayError",
     "MissingExtra",
@@ -70,6 +72,14 @@ class StoreError(HeadwayError):
     """Say why the store cannot be read or written."""
 
     exit_code = 5
+
+
+class DiskError(StoreError):
+    """Say what the disk of the store refuses. `number` is its `errno`. No trial fails by it: its attempt is cut short."""
+
+    def __init__(self, message: str, number: int = 0) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class NewerSchema(StoreError):

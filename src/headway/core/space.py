@@ -22,15 +22,17 @@ from typing import Any, Self, TypeVar, cast
 
 from headway.core.digest import canonical_json, digest
 from headway.core.errors import SpaceError
+from headway.core.names import fields_checked, suggestion
+from headway.core.scalars import Scalar, check_constant, check_range, is_real, is_whole
 
 __all__ = ["Choice", "Config", "Float", "Int", "Parameter", "Scalar", "Space", "exists"]
 
-Scalar = bool | int | float | str | None
 Config = Mapping[str, Any]
 Condition = Mapping[str, Scalar | Sequence[Scalar]]
 _Value = TypeVar("_Value")
 
 
+@fields_checked("headway.Float(1e-4, 1e-1, log=True)")
 @dataclass(frozen=True, slots=True)
 class Float:
     """Search real numbers in [low, high]: `log` spreads them evenly in the logarithm, `step` keeps to a grid."""
@@ -42,7 +44,7 @@ class Float:
     when: Condition | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        _check_range("Float", self.low, self.high, self.log, self.step)
+        check_range("Float", self.low, self.high, self.log, self.step)
 
     @property
     def count(self) -> int | None:
@@ -78,7 +80,7 @@ class Float:
 
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or return None."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        if not is_real(value) or value != value:
             return f"expected a finite number in [{self.low}, {self.high}]"
         return None if self.low <= value <= self.high else f"expected a number in [{self.low}, {self.high}]"
 
@@ -87,6 +89,7 @@ class Float:
         return float(cast("float", value)) + 0.0  # -0.0 + 0.0 is 0.0: equal numbers share one text
 
 
+@fields_checked("headway.Int(1, 8)")
 @dataclass(frozen=True, slots=True)
 class Int:
     """Search whole numbers in [low, high], both included: `log` spreads them evenly in the logarithm."""
@@ -98,10 +101,10 @@ class Int:
     when: Condition | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name, value in (("low", self.low), ("high", self.high)):
-            if isinstance(value, bool) or not isinstance(value, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+        for name, value in (("low", self.low), ("high", self.high), ("step", self.step)):
+            if not (is_whole(value) or (name == "step" and value is None)):
                 raise SpaceError(f"Int has {name}={value!r}. Expected a whole number; use Float for real ones.")
-        _check_range("Int", self.low, self.high, self.log, self.step)
+        check_range("Int", self.low, self.high, self.log, self.step)
 
     @property
     def count(self) -> int:
@@ -125,15 +128,15 @@ class Int:
 
     def problem(self, value: object) -> str | None:
         """Say what is wrong with `value`, or return None."""
-        if isinstance(value, bool) or not isinstance(value, int):
-            return f"expected a whole number in [{self.low}, {self.high}]"
-        return None if self.low <= value <= self.high else f"expected a whole number in [{self.low}, {self.high}]"
+        fits = is_whole(value) and self.low <= value <= self.high
+        return None if fits else f"expected a whole number in [{self.low}, {self.high}]"
 
     def clean(self, value: Scalar) -> Scalar:
         """Return the one form in which equal values are stored."""
-        return value
+        return int(cast("int", value))
 
 
+@fields_checked('headway.Choice(["adamw", "muon"])')
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Search a list of values without order: strings, numbers, booleans or None."""
@@ -142,9 +145,10 @@ class Choice:
     when: Condition | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if isinstance(self.values, str) or not self.values:
+        if isinstance(self.values, str) or not isinstance(self.values, Sequence) or not self.values:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise SpaceError(
-                f"Choice({self.values!r}) has nothing to choose from. Give a list with at least one value."
+                f"Choice({self.values!r}) has nothing to choose from. Give a list with at least one value: "
+                'Choice(["adamw", "muon"]).'
             )
         for value in self.values:
             if not isinstance(value, bool | int | float | str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -194,21 +198,24 @@ class Space:
         """Build a space from what people write: names to parameters, or to plain values for constants."""
         if isinstance(definition, Space):
             return definition
+        if not isinstance(definition, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise SpaceError(
+                f"The space {definition!r} is of type {type(definition).__name__}. Expected names and what they may "
+                'be: {"lr": headway.Float(1e-4, 1e-1, log=True), "layers": headway.Int(1, 8)}.'
+            )
         parameters: dict[str, Parameter] = {}
         constants: dict[str, Scalar] = {}
         for name, value in definition.items():
-            if not name.isidentifier():
+            if not isinstance(name, str) or not name.isidentifier():  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise SpaceError(f"The parameter name {name!r} is no identifier. Use letters, digits and underscores.")
             if isinstance(value, Float | Int | Choice):
                 parameters[name] = value
-            elif isinstance(value, bool | int | float | str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
-                constants[name] = value
             else:
-                raise SpaceError(
-                    f"The parameter {name!r} is {value!r}. Expected Float, Int, Choice, or a plain value; "
-                    f"for a list of options write Choice({value!r})."
-                )
-        return cls(_parents_first(parameters, constants), constants)
+                constants[name] = check_constant(name, value)
+        ordered = _parents_first(parameters, constants)
+        for name, parameter in ordered.items():
+            _check_condition(name, parameter, parameters)
+        return cls(ordered, constants)
 
     def __iter__(self) -> Iterator[tuple[str, Parameter]]:
         return iter(self.parameters.items())
@@ -230,6 +237,9 @@ class Space:
 
         Constants are filled in. A parameter whose condition does not hold must be absent.
         """
+        if not isinstance(config, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            names = ", ".join([*self.parameters, *self.constants])
+            raise SpaceError(f"{config!r} is no configuration. Expected a dict that gives a value to each of: {names}.")
         problems: list[str] = []
         clean: dict[str, Any] = dict(self.constants)
         for name, parameter in self.parameters.items():
@@ -248,14 +258,12 @@ class Space:
         return {name: clean[name] for name in sorted(clean)}
 
     def _strangers(self, config: Config) -> list[str]:
-        import difflib
-
         known = [*self.parameters, *self.constants]
         problems: list[str] = []
         for name in config:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                problems.append(f"{name!r} is unknown" + (f" (did you mean {near[0]!r}?)" if near else ""))
+                hint = suggestion(str(name), known).rstrip(".")
+                problems.append(f"{name!r} is unknown ({hint[0].lower()}{hint[1:]})")
             elif name in self.constants and canonical_json(config[name]) != canonical_json(self.constants[name]):
                 problems.append(f"{name!r} is the constant {self.constants[name]!r}, not {config[name]!r}")
         return problems
@@ -297,23 +305,25 @@ def _condition_text(when: Condition | None) -> str:
     return " and ".join(f"{name} is {' or '.join(map(repr, _allowed(value)))}" for name, value in (when or {}).items())
 
 
-def _check_range(kind: str, low: float, high: float, log: bool, step: float | None) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(high - low)):
-        raise SpaceError(f"{kind}({low}, {high}) is not bounded. Give finite bounds.")
-    if low > high:
-        raise SpaceError(f"{kind}({low}, {high}) has low above high. Swap them: {kind}({high}, {low}).")
-    if log and low <= 0:
-        raise SpaceError(f"{kind}({low}, {high}, log=True) includes {low}, which has no logarithm. Start above 0.")
-    if step is not None and (log or not 0 < step < math.inf):
-        raise SpaceError(
-            f"{kind}({low}, {high}) has step={step}{' with log=True' if log else ''}: use one positive "
-            "step on a linear scale, or a logarithmic scale without a step."
-        )
+def _check_condition(name: str, parameter: Parameter, parameters: Mapping[str, Parameter]) -> None:
+    """Refuse a parameter that can never exist, as its condition names a value that its parent cannot have."""
+    for parent, wanted in (parameter.when or {}).items():
+        for value in _allowed(wanted):
+            if parent in parameters and (problem := parameters[parent].problem(value)) is not None:
+                raise SpaceError(
+                    f"The parameter {name!r} exists only when {_condition_text(parameter.when)}, but {parent!r} can "
+                    f"never be {value!r}: {problem}."
+                )
 
 
 def _parents_first(parameters: Mapping[str, Parameter], constants: Mapping[str, Scalar]) -> dict[str, Parameter]:
     ordered: dict[str, Parameter] = {}
     waiting = dict(parameters)
+    for name, item in parameters.items():
+        if not isinstance(item.when, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise SpaceError(
+                f"The parameter {name!r} has when={item.when!r}. Expected a dict: {{'optimizer': 'muon'}}."
+            )
     while waiting:
         ready = [
             name for name, item in waiting.items() if all(p in ordered or p in constants for p in (item.when or {}))
@@ -321,8 +331,11 @@ def _parents_first(parameters: Mapping[str, Parameter], constants: Mapping[str, 
         if not ready:
             name, item = next(iter(waiting.items()))
             missing = [parent for parent in (item.when or {}) if parent not in parameters and parent not in constants]
-            why = f"{missing[0]!r} is not in the space" if missing else "the conditions form a circle"
-            raise SpaceError(f"The parameter {name!r} depends on {_condition_text(item.when)}, but {why}.")
+            why = "the conditions form a circle."
+            if missing:
+                known = (*parameters, *constants)
+                why = f"{missing[0]!r} is not in the space. {suggestion(missing[0], known)}"
+            raise SpaceError(f"The parameter {name!r} exists only when {_condition_text(item.when)}, but {why}")
         for name in ready:
             ordered[name] = waiting.pop(name)
     return ordered
@@ -335,7 +348,8 @@ def _parameter_json(parameter: Parameter) -> dict[str, Any]:
         case Float(low, high, log, step):
             return {"kind": "float", "low": float(low), "high": float(high), "log": log, "step": step} | tail
         case Int(low, high, log, step):
-            return {"kind": "int", "low": low, "high": high, "log": log, "step": step} | tail
+            grain = None if step is None else int(step)
+            return {"kind": "int", "low": int(low), "high": int(high), "log": log, "step": grain} | tail
         case Choice(values):
             return {"kind": "choice", "values": list(values)} | tail
 

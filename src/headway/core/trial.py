@@ -1,10 +1,12 @@
 """What a trial is made of: its states, why it ended, its role in a study, what it needs and what it may use."""
 
 import enum
+import math
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from headway.core.errors import UsageError
+from headway.core.names import fields_checked
 
 __all__ = ["Direction", "Limits", "Needs", "Reason", "Role", "TrialState", "better"]
 
@@ -59,6 +61,7 @@ class Role(enum.StrEnum):
     CONFIRM = "confirm"
 
 
+@fields_checked("headway.Needs(cores=2, gpus=1)")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """Declare what one trial occupies: CPU cores, GPUs, and bytes of memory (0: not planned)."""
@@ -68,14 +71,17 @@ class Needs:
     memory_bytes: int = 0
 
     def __post_init__(self) -> None:
-        if self.cores < 1 or self.gpus < 0 or self.memory_bytes < 0:
-            raise UsageError(f"{self} cannot be met: cores start at 1, gpus and memory_bytes at 0.")
+        for name, value in self.to_json().items():
+            least = 1 if name == "cores" else 0
+            if type(value) is not int or value < least:
+                raise UsageError(f"Needs({name}={value!r}) cannot be met. Give a whole number from {least}.")
 
     def to_json(self) -> dict[str, int]:
         """Return the needs as JSON."""
         return asdict(self)
 
 
+@fields_checked("headway.Limits(wall_seconds=600, memory_bytes=4 * 1024**3)")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bound one attempt at a trial; the whole process tree ends when a bound is passed.
@@ -93,8 +99,12 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in self.to_json().items():
-            if value < 0 or (value == 0 and name != "memory_bytes"):
-                raise UsageError(f"Limits({name}={value}) would end every trial at once. Give a positive number.")
+            if type(value) not in (int, float) or not 0 <= value < math.inf:
+                raise UsageError(f"Limits({name}={value!r}) is no limit. Give a finite number above 0.")
+            if value == 0 and name != "memory_bytes":
+                raise UsageError(f"Limits({name}={value}) would end every trial at once. Give a number above 0.")
+            if name.endswith("_bytes"):  # people write 4e9
+                object.__setattr__(self, name, int(value))
 
     def to_json(self) -> dict[str, float]:
         """Return the limits as JSON."""

@@ -88,9 +88,11 @@ class Engine:
     async def run(self, work: Work) -> Ending:
         """Run until the work is done, or until somebody pauses the study."""
         self._loop = asyncio.get_running_loop()
-        lease.take(self._store, self._study.name)
+        taken_over = lease.take(self._store, self._study.name)
         state = "paused"
         try:
+            if taken_over:
+                self._recorder.tidy_after_death()
             self._recorder.recover(self._observer.note)
             self._recall(work)
             await self._turns(work)
@@ -129,10 +131,10 @@ class Engine:
             if now >= charge_due:
                 self._charge()
                 charge_due = now + _CHARGE_EVERY_SECONDS
+            waiting = self._follow()
+            self._collect(work)  # before new trials start, in the slots that these had
             if not self._pausing:
                 await self._fill(work)
-            waiting = self._follow()
-            self._collect(work)
             if not self._running and (self._pausing or (not self._again and work.done())):
                 return
             self._observer.tick(
@@ -243,7 +245,6 @@ class Engine:
             ),
             attempt.cause,
             earlier=attempt.earlier,
-            began=attempt.started,
             wall_seconds=attempt.wall_seconds if ended.wall_seconds is None else ended.wall_seconds,
         )
         self._reuse.refresh()

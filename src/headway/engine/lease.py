@@ -6,11 +6,26 @@ from headway.core import StudyBusy
 from headway.engine import processes
 from headway.store import Store
 
-__all__ = ["release", "take"]
+__all__ = ["MARK", "mark", "own_mark", "release", "take"]
+
+MARK = "HEADWAY_ENGINE"
 
 
-def take(store: Store, name: str) -> None:
-    """Take the study for this process, or raise `StudyBusy` and say who has it."""
+def mark(pid: int, started: float) -> str:
+    """Return what an engine puts into the environment of all that it starts: NAME=value."""
+    return f"{MARK}={pid}:{started:.0f}"
+
+
+def own_mark() -> str:
+    """Return the mark of this process."""
+    return mark(os.getpid(), processes.start_time(os.getpid()) or 0.0)
+
+
+def take(store: Store, name: str) -> bool:
+    """Take the study for this process, or raise `StudyBusy` and say who has it. Tell whether a dead engine had it.
+
+    What a dead engine has left running is ended first: should its template have died with it, nobody else would do it.
+    """
     study = store.studies.get(name)
     previous = None
     if study.lease_pid is not None and study.lease_started is not None:
@@ -22,6 +37,9 @@ def take(store: Store, name: str) -> None:
         previous = (study.lease_pid, study.lease_started)
     if not store.studies.take_lease(study.id, os.getpid(), processes.start_time(os.getpid()) or 0.0, previous):
         raise StudyBusy(f"Another engine took the study {name!r} this moment. See: headway status {name}")
+    if previous is not None:
+        processes.end_carrying(mark(*previous))
+    return previous is not None
 
 
 def release(store: Store, study: int, state: str) -> None:

@@ -32,6 +32,7 @@ class Use:
     opened: frozenset[Path]  # all that it opened to read
     packages: frozenset[tuple[str, str]]
     opaque: frozenset[str]
+    stamps: Mapping[Path, frozenset[str]]  # what the files looked like when they were loaded or opened
     traced: bool
 
 
@@ -48,21 +49,14 @@ class Filed:
         return cls(manifest=manifest, digest=manifest.digest)
 
 
-_Stamp = tuple[int, int, int, int] | None  # inode, size, mtime and ctime in nanoseconds; None: there is no such file
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
     filed: Filed
-    stamps: Mapping[str, _Stamp]
+    stamps: Mapping[str, str]
 
-    def holds(self, began: float) -> bool:
-        """Tell whether no file has changed since, and none did while the attempt ran that began at `began`."""
-        latest = began * 1e9
-        for path, stamp in self.stamps.items():
-            if _stamp(path) != stamp or (stamp is not None and stamp[2] > latest):
-                return False
-        return True
+    def holds(self) -> bool:
+        """Tell whether no file has changed since."""
+        return all(trace.stamp(path) == stamp for path, stamp in self.stamps.items())
 
 
 def observed(traces: Iterable[Path]) -> Use:
@@ -76,6 +70,7 @@ def _gathered(entries: Iterable[trace.Entry]) -> Use:
     written: set[Path] = set()
     packages: set[tuple[str, str]] = set()
     opaque: set[str] = set()
+    stamps: dict[Path, set[str]] = {}
     traced = False
     for kind, rest in entries:
         match kind:
@@ -90,6 +85,9 @@ def _gathered(entries: Iterable[trace.Entry]) -> Use:
                 packages.add((site, name))
             case "x":
                 opaque.add(rest)
+            case "t":
+                stamp, _, path = rest.partition(" ")
+                stamps.setdefault(Path(path), set()).add(stamp)
             case "h":
                 traced = True
             case _:
@@ -100,6 +98,7 @@ def _gathered(entries: Iterable[trace.Entry]) -> Use:
         opened=frozenset(files),
         packages=frozenset(packages),
         opaque=frozenset(opaque),
+        stamps={path: frozenset(found) for path, found in stamps.items() if path not in written},
         traced=traced,
     )
 
@@ -115,20 +114,18 @@ class Library:
         self._owners: dict[str, dict[str, tuple[str, str]]] = {}
         self._versions: dict[str, dict[str, str]] = {}
 
-    def filed(
-        self, traces: tuple[bytes, bytes], *, inputs: Sequence[str], began: float, threads: int, device: str
-    ) -> "Filed":
-        """Return the manifest of an attempt that began at `began` (seconds since 1970), and keep its files.
+    def filed(self, traces: tuple[bytes, bytes], *, inputs: Sequence[str], threads: int, device: str) -> "Filed":
+        """Return the manifest of an attempt, and keep its files.
 
         `traces` are those of what it shared with others, and of what it used itself. Attempts whose traces are equal
         share a manifest as long as the files have not changed: looking costs a `stat` each.
         """
         known = None if inputs else self._filed.get(traces)
-        if known is not None and known.holds(began):
+        if known is not None and known.holds():
             return known.filed
         use = _gathered(trace.parse(b"".join(traces)))
-        stamps = {str(path): _stamp(str(path)) for path in use.modules | use.opened}
-        manifest = self.manifest(use, inputs=inputs, began=began, threads=threads, device=device)
+        stamps = {str(path): trace.stamp(str(path)) for path in use.modules | use.opened}
+        manifest = self.manifest(use, inputs=inputs, threads=threads, device=device)
         filed = Filed.of(manifest)
         if not inputs and manifest.not_reusable is None:
             if len(self._filed) >= _FILED:
@@ -136,17 +133,17 @@ class Library:
             self._filed[traces] = _Known(filed=filed, stamps=stamps)
         return filed
 
-    def manifest(self, use: Use, *, inputs: Sequence[str], began: float, threads: int, device: str) -> Manifest:
-        """Make the manifest of what an attempt used that began at `began` (seconds since 1970), and keep its files."""
+    def manifest(self, use: Use, *, inputs: Sequence[str], threads: int, device: str) -> Manifest:
+        """Make the manifest of what an attempt used, and keep its files."""
         problems: list[str] = []
         uses: list[FileUse] = []
         for path in sorted(use.modules):
-            uses += self._file(path, "module", began, problems)
+            uses += self._file(path, "module", use, problems)
         for path in sorted(use.files):
-            uses += self._file(path, "file", began, problems)
+            uses += self._file(path, "file", use, problems)
         for path in _input_files(inputs):
             if path not in use.files:
-                uses += self._file(path, "folder" if path.is_dir() else "input", began, problems)
+                uses += self._file(path, "folder" if path.is_dir() else "input", use, problems)
         return Manifest(
             files=tuple(uses),
             packages=self._packages(use),
@@ -185,13 +182,13 @@ class Library:
                 return f"{use.path} changed"
         return None
 
-    def _file(self, path: Path, kind: str, began: float, problems: list[str]) -> list[FileUse]:
+    def _file(self, path: Path, kind: str, use: Use, problems: list[str]) -> list[FileUse]:
         found = self._digest(path, kind)
         if found is None:
             problems.append(f"{path.name} was gone when the trial ended")
             return []
         status = path.stat()
-        if kind != "folder" and status.st_mtime > began:
+        if use.stamps.get(path, frozenset()) - {trace.stamp(str(path))}:
             problems.append(f"{self._shown(path)} changed while the trial ran")
         stored, redacted = False, False
         if kind != "folder" and self._inside(path) and status.st_size <= _LARGEST_SNAPSHOT:
@@ -296,14 +293,6 @@ def bytes_of(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         return b""
-
-
-def _stamp(path: str) -> _Stamp:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _normal(name: str) -> str:

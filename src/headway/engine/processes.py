@@ -11,7 +11,18 @@ import sys
 import time
 from dataclasses import dataclass
 
-__all__ = ["Usage", "alive", "children", "descendants", "end_group", "end_tree", "start_time", "usage"]
+__all__ = [
+    "Usage",
+    "alive",
+    "carrying",
+    "children",
+    "descendants",
+    "end_carrying",
+    "end_group",
+    "end_tree",
+    "start_time",
+    "usage",
+]
 
 _LINUX = sys.platform == "linux"
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -79,6 +90,32 @@ def usage(pid: int) -> Usage:
             if member == pid:
                 ticks += int(fields[13]) + int(fields[14])  # children that it has waited for
     return Usage(memory, ticks / _TICK)
+
+
+def carrying(mark: str) -> list[int]:
+    """Return the processes that were started with an environment in which `mark` (NAME=value) stands (Linux).
+
+    Whatever they started carries it too, also where it left its session or its parents have died.
+    """
+    found: list[int] = []
+    if not _LINUX:
+        return found
+    wanted = b"\0" + os.fsencode(mark) + b"\0"
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
+                if wanted in b"\0" + file.read():
+                    found.append(int(name))
+    return found
+
+
+def end_carrying(mark: str, seconds: float = 10.0) -> None:
+    """End all processes that carry a mark, and wait until they are gone."""
+    deadline = time.monotonic() + seconds
+    while (found := carrying(mark)) and time.monotonic() < deadline:
+        for pid in found:
+            end_tree(pid)
+        time.sleep(0.005)
 
 
 def end_group(pid: int) -> None:

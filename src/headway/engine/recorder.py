@@ -19,6 +19,8 @@ from headway.store import AttemptRecord, Store, StudyRecord, TrialRecord
 __all__ = ["AttemptPlaces", "Recorder"]
 
 _END_SECONDS = 10.0
+_LAST_ATTEMPTS = 256  # more than an engine has running at a time
+_WITHOUT_STATE = (TrialState.COMPLETE, TrialState.FAILED)  # nothing goes on from their checkpoints
 _PASSING = ("trace", "template.trace", "spec.json")
 
 
@@ -72,7 +74,6 @@ class Recorder:
         cause: Reason | None,
         *,
         earlier: TrialRecord | None,
-        began: float,
         wall_seconds: float,
     ) -> TrialRecord:
         """Write an ended attempt; return its trial as it stands now, and as it stood `earlier` if it had begun then."""
@@ -80,7 +81,7 @@ class Recorder:
             progress.go_on_from(earlier.metrics, earlier.value, self._study.metric)
         outcome = judge(progress, ended, cause, self._study.metric, self._limits)
         outcome = self._second_chance(trial, outcome)
-        manifest = self._manifest(earlier, places, progress, began)
+        manifest = self._manifest(earlier, places, progress)
         artifacts = {name: self._store.artifacts.put_file(Path(path)) for name, path in progress.artifacts.items()}
         with self._store.database.write():
             self._store.curves.fold(trial, attempt, progress.points)
@@ -127,6 +128,21 @@ class Recorder:
             note(f"{len(left)} {plural} running when the last engine ended; they go on from their checkpoints.")
         return len(left)
 
+    def tidy_after_death(self) -> None:
+        """Remove what a dead engine had recorded but not removed yet, and the files of its templates."""
+        for folder in self._store.folder.glob("checkpoints/*"):
+            if (
+                folder.name.isdecimal()
+                and self._store.trials.get(int(folder.name), record=False).state in _WITHOUT_STATE
+            ):
+                shutil.rmtree(folder, ignore_errors=True)
+        for attempt in self._store.trials.last_attempts(self._study.id, _LAST_ATTEMPTS):
+            if attempt.ended is not None:
+                _remove_passing(self._store.folder / attempt.directory)
+        for folder in self._store.folder.glob("templates/*"):
+            if folder.name.isdecimal() and processes.start_time(int(folder.name)) is None:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def _recover(self, attempt: AttemptRecord) -> None:
         pid, started = attempt.pid, attempt.pid_started
         if pid is not None and started is not None and pid != os.getpid():  # inline, its process is the engine's own
@@ -145,7 +161,6 @@ class Recorder:
             Exit(code=0) if finished else Exit(lost=True, interrupted=True),
             None,
             earlier=self._store.trials.get(attempt.trial),
-            began=attempt.started,
             wall_seconds=seconds,
         )
 
@@ -160,10 +175,8 @@ class Recorder:
             else Outcome(state=TrialState.QUEUED, reason=Reason.SIGNAL, message=outcome.message)
         )
 
-    def _manifest(self, earlier: TrialRecord | None, places: AttemptPlaces, progress: Progress, began: float) -> Filed:
-        new = self._library.filed(
-            places.traces(), inputs=progress.inputs, began=began, threads=self._threads, device=self._device
-        )
+    def _manifest(self, earlier: TrialRecord | None, places: AttemptPlaces, progress: Progress) -> Filed:
+        new = self._library.filed(places.traces(), inputs=progress.inputs, threads=self._threads, device=self._device)
         began_anew = progress.restored is None and progress.step is not None
         if earlier is None or earlier.manifest is None or began_anew:
             return new
@@ -171,18 +184,22 @@ class Recorder:
 
     def _tidy(self, trial: int, folder: Path, state: TrialState) -> None:
         """Remove what the record holds now; what was printed stays, and an empty folder goes."""
-        with contextlib.suppress(FileNotFoundError):
-            for entry in os.scandir(folder):
-                if entry.name.endswith(".runlog") or entry.name in _PASSING:
-                    os.unlink(entry.path)
-                elif entry.name == "artifacts":
-                    shutil.rmtree(entry.path, ignore_errors=True)
-            with contextlib.suppress(OSError):  # not empty
-                folder.rmdir()
-                folder.parent.rmdir()
+        _remove_passing(folder)
         checkpoints = self._store.checkpoint_folder(trial)
-        if state in (TrialState.COMPLETE, TrialState.FAILED) and os.path.exists(checkpoints):
+        if state in _WITHOUT_STATE and os.path.exists(checkpoints):
             shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _remove_passing(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(folder):
+            if entry.name.endswith(".runlog") or entry.name in _PASSING:
+                os.unlink(entry.path)
+            elif entry.name == "artifacts":
+                shutil.rmtree(entry.path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty
+            folder.rmdir()
+            folder.parent.rmdir()
 
 
 def _end(pid: int, started: float) -> None:

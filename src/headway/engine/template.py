@@ -48,7 +48,7 @@ class _Template:
         self._mode: str = order["mode"]
         self._experiment: Experiment | None = None
         self._setup: Any = None
-        self._files: dict[str, tuple[int, ...] | None] = {}
+        self._files: dict[str, str | None] = {}
         self._helpers: frozenset[int] = frozenset()  # what setup() started for all trials, such as a resource tracker
         self._running: dict[int, int] = {}  # pid -> attempt
         self._began: dict[int, float] = {}
@@ -61,7 +61,7 @@ class _Template:
             self._experiment = find_experiment(self._origin)
             self._say(ready="fork", note="", seconds=0.0)
             return
-        began, began_at = time.monotonic(), time.time_ns()
+        began = time.monotonic()
         if self._mode == "spawn":
             self._say(ready="spawn", note="", seconds=0.0)
             return
@@ -69,7 +69,7 @@ class _Template:
         self._experiment = find_experiment(self._origin)
         self._setup = self._experiment.prepare()
         _warm_torch()
-        self._files = _stamps(trace.read(str(self._trace)), began_at)
+        self._files = _stamps(trace.read(str(self._trace)))
         self._helpers = frozenset(processes.children(os.getpid()))
         gc.collect()
         gc.freeze()  # workers would else copy the page of every object that their collector looks at
@@ -255,25 +255,18 @@ def _unsafe() -> str | None:
     return None
 
 
-def _stamps(entries: list[trace.Entry], began: int) -> dict[str, tuple[int, ...] | None]:
-    """Return what the files look like; None for a module edited since `began`: which version was loaded is unknown."""
-    stamps: dict[str, tuple[int, ...] | None] = {}
-    for kind, path in entries:
-        if kind in "mf" and (stamp := _stamp(path)) is not None:
-            stamps[path] = None if kind == "m" and stamp[-1] > began else stamp
-    return stamps
+def _stamps(entries: list[trace.Entry]) -> dict[str, str | None]:
+    """Return what the files looked like when they were loaded; None for one that changed in between."""
+    stamps: dict[str, str | None] = {}
+    for kind, rest in entries:
+        if kind == "t":
+            stamp, _, path = rest.partition(" ")
+            stamps[path] = stamp if stamps.get(path, stamp) == stamp else None
+    return {path: stamp for path, stamp in stamps.items() if stamp != ""}
 
 
-def _changed(files: Mapping[str, tuple[int, ...] | None]) -> bool:
-    return any(_stamp(path) != stamp for path, stamp in files.items())
-
-
-def _stamp(path: str) -> tuple[int, ...] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return (status.st_ino, status.st_size, status.st_mtime_ns)
+def _changed(files: Mapping[str, str | None]) -> bool:
+    return any(trace.stamp(path) != stamp for path, stamp in files.items())
 
 
 def main() -> None:

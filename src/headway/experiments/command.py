@@ -1,10 +1,11 @@
 """A command as an experiment: `python train.py --lr {lr} --seed {seed}`.
 
 The worker launches the command, passes its output on and reads metrics from it; a script that calls `headway.log`
-writes a run log of its own beside the worker's. The configuration also stands in `HEADWAY_CONFIG` (JSON), the seed in
-`HEADWAY_SEED`.
+writes a run log of its own beside the worker's, and what it prints of the same metric does not count (`printed.py`).
+The configuration also stands in `HEADWAY_CONFIG` (JSON), the seed in `HEADWAY_SEED`.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -16,19 +17,21 @@ import string
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headway.core import Direction, ExperimentError, Limits, Needs, Parameter, Scalar, Space
+from headway.core import Direction, ExperimentError, Limits, Needs, Parameter, Scalar, Space, call_checked, suggestion
 from headway.experiments import trace
 from headway.experiments.definition import Experiment
 from headway.experiments.metrics import LineSplitter, OutputParser
+from headway.experiments.printed import PrintedMetrics
 from headway.experiments.run import Run
 
 __all__ = ["CommandExperiment", "CommandFailed", "command", "trial_environment"]
 
+_EXAMPLE = "python train.py --lr {lr} --seed {seed}"
 _TAIL_LINES = 60
 _SEED_CHANNEL = re.compile(r"HEADWAY_SEED|\b(?:current_run|headway)\b")
 _LARGEST_SCRIPT = 4 * 1024 * 1024
@@ -56,19 +59,23 @@ class CommandExperiment(Experiment):
     inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        known = {*self.space.parameters, *self.space.constants, "seed"}
+        if not isinstance(self.template, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ExperimentError(f"The command {self.template!r} is no text. Write it as in a shell: {_EXAMPLE!r}.")
+        names = {*self.space.parameters, *self.space.constants}
+        if "seed" in names:
+            raise ExperimentError("The parameter 'seed' would be taken for the trial's {seed}. Give it another name.")
         for name in self._placeholders():
-            if name not in known:
+            if name not in (known := sorted({*names, "seed"})):
                 raise ExperimentError(
-                    f"The command {self.template!r} uses {{{name}}}; its space has {', '.join(sorted(known))}. "
-                    "Add it to the space, or double the braces to mean them."
+                    f"The command {self.template!r} uses {{{name}}}; its space has {', '.join(known)}. "
+                    f"{suggestion(name, known)} Add it to the space, or double the braces to mean them."
                 )
         try:
             words = shlex.split(self.template)
         except ValueError as error:
             raise ExperimentError(f"The command {self.template!r} cannot be split into words: {error}.") from error
         if not words:
-            raise ExperimentError("The command is empty. Give one such as 'python train.py --lr {lr} --seed {seed}'.")
+            raise ExperimentError(f"The command is empty. Give one such as {_EXAMPLE!r}.")
         OutputParser(self.patterns)
         super().__post_init__()
 
@@ -161,33 +168,31 @@ class CommandExperiment(Experiment):
             )
         except OSError as error:
             raise ExperimentError(f"The command {line[0]!r} cannot be started: {error.strerror}.") from error
-        tail = self._follow(process, run)
-        code = process.wait()
-        if code != 0:
-            raise CommandFailed(code, tail)
+        with contextlib.closing(PrintedMetrics(run, self.metric, self.patterns)) as printed:
+            tail = self._follow(process, printed)
+            code = process.wait()
+            printed.settle(all_of_them=True)
+            if code != 0:
+                raise CommandFailed(code, tail)
+            printed.check()
 
-    def _follow(self, process: "subprocess.Popen[bytes]", run: Run) -> Sequence[str]:
+    def _follow(self, process: "subprocess.Popen[bytes]", printed: PrintedMetrics) -> Sequence[str]:
         assert process.stdout is not None
-        splitter, parser, tail = LineSplitter(), OutputParser(self.patterns), deque[str](maxlen=_TAIL_LINES)
-        count = 0
+        splitter, tail = LineSplitter(), deque[str](maxlen=_TAIL_LINES)
 
-        def take(line: str) -> None:
-            nonlocal count
-            if line.strip():
-                tail.append(line)
-            if (found := parser.line(line)) is not None:
-                count = found.step if found.step is not None else count
-                run.log(step=count, **found.values)
-                count += found.step is None
+        def take(lines: Iterator[str]) -> None:
+            for line in lines:
+                if line.strip():
+                    tail.append(line)
+                printed.take(line)
+            printed.settle()
 
-        while data := _read(process):
+        while data := _read(process, printed.settle):
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
-            for line in splitter.feed(data):
-                take(line)
+            take(splitter.feed(data))
         process.stdout.close()
-        for line in splitter.finish():
-            take(line)
+        take(splitter.finish())
         return list(tail)
 
     def _placeholders(self) -> set[str]:
@@ -200,6 +205,7 @@ class CommandExperiment(Experiment):
             ) from error
 
 
+@call_checked('headway.command("python train.py --lr {lr} --seed {seed}", metric="loss", space={...})')
 def command(
     template: str,
     *,
@@ -216,17 +222,19 @@ def command(
     `patterns` maps metrics to regular expressions with one group for the number; without them JSON lines and
     `key: value` are read. `inputs` are files that the result depends on and that Python's own `open` does not see.
     """
-    caller = sys._getframe(1).f_code.co_filename  # pyright: ignore[reportPrivateUsage]
+    caller = sys._getframe(2).f_code.co_filename  # behind call_checked  # pyright: ignore[reportPrivateUsage]
     file = Path(caller)
+    if isinstance(inputs, str):
+        raise ExperimentError(f"inputs={inputs!r} is one text. Give a list of paths: inputs=[{inputs!r}].")
     return CommandExperiment(
         template=template,
         metric=metric,
         direction=direction,
-        space=Space.of(space or {}),
+        space=Space.of({} if space is None else space),
         patterns=dict(patterns or {}),
         inputs=tuple(inputs),
-        needs=needs or Needs(),
-        limits=limits or Limits(),
+        needs=Needs() if needs is None else needs,
+        limits=Limits() if limits is None else limits,
         source=file.absolute() if file.is_file() else None,
     )
 
@@ -257,13 +265,14 @@ def _signal_name(number: int) -> str:
     return signal.Signals(number).name if number in signal.Signals.__members__.values() else f"signal {number}"
 
 
-def _read(process: "subprocess.Popen[bytes]") -> bytes:
+def _read(process: "subprocess.Popen[bytes]", meanwhile: Callable[[], None]) -> bytes:
     """Return what the command prints next; nothing at its end, though a child that it left may hold the pipe."""
     assert process.stdout is not None
     pipe = process.stdout.fileno()
     while os.name == "posix" and not select.select([pipe], [], [], _AFTERMATH_SECONDS)[0]:
         if process.poll() is not None:
             return b""
+        meanwhile()
     return os.read(pipe, 65536)
 
 

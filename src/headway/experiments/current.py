@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headway.experiments.run import Run
+from headway.experiments.run import UNSET, Run
 from headway.store import UNLIMITED, RunLog
 
 __all__ = ["current_run", "log", "report", "set_current"]
@@ -36,7 +36,7 @@ def log(step: int | None = None, **metrics: float) -> None:
     current_run().log(step, **metrics)
 
 
-def report(value: float | None = None, /, **metrics: float) -> None:
+def report(value: float = UNSET, /, **metrics: float) -> None:
     """Report the objective, as `Run.report` does. The last report counts."""
     current_run().report(value, **metrics)
 

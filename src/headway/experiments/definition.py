@@ -6,7 +6,6 @@ speak through a `Run`, so that the engine knows only one kind.
 
 import contextlib
 import inspect
-import numbers
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,8 +15,20 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from headway.core import Direction, ExperimentError, Limits, Needs, Parameter, Scalar, Space, UsageError, digest
-from headway.experiments.run import Run
+from headway.core import (
+    Direction,
+    ExperimentError,
+    Limits,
+    Needs,
+    Parameter,
+    Scalar,
+    Space,
+    UsageError,
+    call_checked,
+    digest,
+    suggestion,
+)
+from headway.experiments.run import BadMetric, Run, number_of, shown
 from headway.store import find_root
 
 __all__ = ["Experiment", "FunctionExperiment", "experiment", "registered"]
@@ -38,11 +49,18 @@ class Experiment(ABC):
 
     def __post_init__(self) -> None:
         if self.direction not in ("minimize", "maximize"):
-            raise ExperimentError(f"direction={self.direction!r} is unknown. Use 'minimize' or 'maximize'.")
+            near = suggestion(str(self.direction), ("minimize", "maximize"))
+            raise ExperimentError(f"direction={self.direction!r} is unknown. {near} Use 'minimize' or 'maximize'.")
         if not self.metric or not isinstance(self.metric, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ExperimentError(
-                f"metric={self.metric!r} names nothing. Give the name under which the value is logged."
+                f'metric={self.metric!r} names nothing. Give the name under which the value is logged: metric="loss".'
             )
+        for name, value, kind in (("needs", self.needs, Needs), ("limits", self.limits, Limits)):
+            if not isinstance(value, kind):  # pyright: ignore[reportUnnecessaryIsInstance]
+                example = "Needs(cores=2)" if kind is Needs else "Limits(wall_seconds=600)"
+                raise ExperimentError(
+                    f"{name}={value!r} is of type {type(value).__name__}. Write {name}=headway.{example}."
+                )
         _registry[self.identity] = self
 
     @property
@@ -104,6 +122,10 @@ class FunctionExperiment(Experiment):
                 f"The experiment {self.function.__name__}{inspect.signature(self.function)} must take one argument, "
                 f"the run: def {self.function.__name__}(run)."
             )
+        if self.setup is not None and not callable(self.setup):  # pyright: ignore[reportUnnecessaryComparison]
+            raise ExperimentError(
+                f"setup={self.setup!r} cannot be called. Give the function itself: setup=load, and not setup=load()."
+            )
         super().__post_init__()
 
     @property
@@ -127,16 +149,23 @@ class FunctionExperiment(Experiment):
         return None if self.setup is None else self.setup()
 
     def run(self, run: Run) -> None:
-        """Call the function. A number that it returns is reported."""
+        """Call the function. A number that it returns is reported; what else it returns must not stand for one."""
         result = self.function(run)
-        if not isinstance(result, bool) and isinstance(result, numbers.Real):  # NumPy's numbers are Real as well
-            run.report(float(result))
+        number = None if result is None or isinstance(result, bool) else number_of(result)
+        if number is not None:
+            run.report(number)
+        elif result is not None and not run.told(self.metric):
+            raise BadMetric(
+                f"{self.name} returned {shown(result)}, and neither logged nor reported {self.metric!r}. Return a "
+                f"number, or call run.report({self.metric}=...)."
+            )
 
     def __call__(self, run: Run) -> Any:
         """Call the function itself, as plain Python would."""
         return self.function(run)
 
 
+@call_checked('@headway.experiment(metric="loss", space={"lr": headway.Float(1e-4, 1e-1, log=True)})')
 def experiment(
     *,
     metric: str,
@@ -159,9 +188,9 @@ def experiment(
             setup=setup,
             metric=metric,
             direction=direction,
-            space=Space.of(space or {}),
-            needs=needs or Needs(),
-            limits=limits or Limits(),
+            space=Space.of({} if space is None else space),
+            needs=Needs() if needs is None else needs,
+            limits=Limits() if limits is None else limits,
             source=file.absolute() if file.is_file() and not _ephemeral(file) else None,
         )
 

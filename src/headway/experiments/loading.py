@@ -4,14 +4,15 @@ A study file may end in `Study(...).run()` without a guard: in a worker that cal
 above it is all that a worker needs.
 """
 
+import builtins
 import contextlib
 import importlib.util
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 
-from headway.core import ExperimentError, HeadwayError
+from headway.core import ExperimentError, HeadwayError, nearest
 
 __all__ = ["StopLoading", "load_file", "loading"]
 
@@ -31,9 +32,10 @@ def load_file(path: Path) -> ModuleType:
     """Import the file at `path` as a module, its folder first on the path, as `python FILE` would have it."""
     path = path.absolute()
     if not path.is_file():
-        near = sorted(item.name for item in path.parent.glob("*.py"))[:5] if path.parent.is_dir() else []
+        folder, what = (path, "is a folder") if path.is_dir() else (path.parent, "does not exist")
+        near = sorted(item.name for item in folder.glob("*.py"))[:5]
         there = f"There are: {', '.join(near)}." if near else "Type 'headway init' to write one."
-        raise ExperimentError(f"The study file {path} does not exist. {there}")
+        raise ExperimentError(f"The study file {path} {what}. {there}")
     if path.suffix != ".py":
         raise ExperimentError(f"The study file {path} is no Python file. Give one that ends in .py.")
     if str(path.parent) not in sys.path:
@@ -49,8 +51,9 @@ def load_file(path: Path) -> ModuleType:
             spec.loader.exec_module(module)
         except StopLoading:
             pass
-        except HeadwayError:  # it says what is wrong, and where
+        except HeadwayError as error:  # it says what is wrong, and here is where
             del sys.modules[name]
+            error.args = (f"{_place(path, error)}: {error}",)
             raise
         except (Exception, SystemExit) as error:
             del sys.modules[name]
@@ -69,16 +72,43 @@ def _flag() -> Generator[None]:
 
 
 def _explained(path: Path, error: BaseException) -> str:
-    line = None
+    text = f"{type(error).__name__}: {str(error).rstrip('.')}"
+    return f"The study file does not import. {_place(path, error)}: {text}. {_advice(path, error)}"
+
+
+def _place(path: Path, error: BaseException) -> str:
+    """Name the file and the line of it that the error came through."""
+    frames = _frames(path, error)
+    line = frames[-1][1] if frames else None
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        line = error.lineno
+    return f"{path}, line {line}" if line else str(path)
+
+
+def _frames(path: Path, error: BaseException) -> list[tuple[FrameType, int]]:
+    found: list[tuple[FrameType, int]] = []
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
+            found.append((trace.tb_frame, trace.tb_lineno))
         trace = trace.tb_next
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        line = error.lineno
-    where = f"{path}, line {line}" if line else str(path)
-    help_text = ""
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        help_text = f" If it is a package: pip install {error.name.split('.')[0]}"
-    return f"The study file does not import. {where}: {type(error).__name__}: {str(error).rstrip('.')}.{help_text}"
+    return found
+
+
+def _advice(path: Path, error: BaseException) -> str:
+    near = None
+    match error:
+        case ModuleNotFoundError(name=str(name)):
+            near = nearest(name, [item.stem for item in path.parent.glob("*.py") if item != path])
+            if near is None:
+                return f"If it is a package: pip install {name.split('.')[0]}"
+        case NameError(name=str(name)):
+            frames = _frames(path, error)
+            near = nearest(name, [*frames[-1][0].f_locals, *frames[-1][0].f_globals, *vars(builtins)] if frames else [])
+        case AttributeError(name=str(name), obj=ModuleType() as module):
+            near = nearest(name, [item for item in dir(module) if not item.startswith("_")])
+        case SyntaxError():
+            return "Mend that line."
+        case _:
+            pass
+    return "Mend it there; --debug shows the whole traceback." if near is None else f"Did you mean {near!r}?"

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 from headway.core import UsageError
@@ -74,6 +75,17 @@ class OutputParser:
         values = {name: value for name, value in found.values.items() if self._admits(name)}
         return MetricLine(found.step, values) if values else None
 
+    def text_of(self, metric: str, line: str) -> str | None:
+        """Return what stands in the metric's place in a line, where that is no number."""
+        pattern = self._patterns.get(metric)
+        if pattern is None and self._patterns:
+            return None
+        if pattern is None:
+            pattern = _place_of(metric)
+        match = pattern.search(line)
+        text = None if match is None else match[1]
+        return text if text and _float(text) is None else None
+
     def _admits(self, name: str) -> bool:
         if name not in self._names and len(self._names) < _MOST_METRICS:
             self._names.add(name)
@@ -87,6 +99,11 @@ class OutputParser:
         named = {name: values.pop(name) for name in _STEP_NAMES if name in values}
         step = _first_step(named) if named else _step(line)
         return MetricLine(step, values) if values else None
+
+
+@cache
+def _place_of(metric: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w./-]){re.escape(metric)}[\"']?\s*[:=]\s*([^\s,;|)\]}}]+)")
 
 
 def _json_line(line: str) -> MetricLine | None:

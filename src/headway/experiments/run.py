@@ -5,6 +5,7 @@ of Headway (`python train.py`) a detached run does the same work and records not
 """
 
 import math
+import operator
 import os
 import shutil
 import time
@@ -16,9 +17,11 @@ from headway.core import ExperimentError
 from headway.experiments import checkpoints, randomness
 from headway.store import UNLIMITED, Signal
 
-__all__ = ["EXIT_PAUSED", "BadMetric", "Paused", "Run", "RunChannel", "Settings"]
+__all__ = ["EXIT_PAUSED", "UNSET", "BadMetric", "Paused", "Run", "RunChannel", "Settings", "number_of", "shown"]
 
 EXIT_PAUSED = 75
+UNSET: Any = object()  # told from None, which somebody may report by mistake
+_LONGEST_SHOWN = 100  # characters of a value in a message: it may be an array
 _WAIT_SECONDS = (0.0005, 0.005)  # first and longest sleep while the engine decides at a rung
 
 
@@ -59,7 +62,7 @@ class Paused(SystemExit):
 
 
 class BadMetric(ExperimentError):
-    """Say which metric is no number."""
+    """Say which metric is no number, or which step is no whole one."""
 
 
 class Settings(Mapping[str, Any]):
@@ -120,6 +123,7 @@ class Run:
         self._limit = UNLIMITED
         self._saved_at = -1
         self._saves = False
+        self._told: set[str] = set()
 
     @property
     def folder(self) -> Path:
@@ -128,17 +132,29 @@ class Run:
         return self._folder
 
     def log(self, /, step: int | None = None, **metrics: float) -> None:
-        """Record values of curves at `step`; without it, at the current step of `steps`."""
-        at = self.step if step is None else int(step)
-        for name, value in metrics.items():
-            self._channel.point(name, at, _number(name, value))
+        """Record values of curves at `step`; without it, at the current step of `steps`.
 
-    def report(self, value: float | None = None, /, **metrics: float) -> None:
+        A value is a number, or a tensor or array that holds one; True counts as 1. Text and None are refused, which
+        ends the trial; NaN and infinity are recorded, and a trial whose objective they are has failed.
+        """
+        at = self.step if step is None else step if type(step) is int else _whole(step)
+        for name, value in metrics.items():
+            self._channel.point(name, at, value if type(value) is float else _number(f"metric {name!r}", value))
+        self._told.update(metrics)
+
+    def report(self, value: float = UNSET, /, **metrics: float) -> None:
         """Report the objective, by name or as the one value. The last report counts."""
-        named = {name: _number(name, item) for name, item in metrics.items()}
-        if value is not None:
-            named[""] = _number("the objective", value)
+        named = {name: _number(f"metric {name!r}", item) for name, item in metrics.items()}
+        if value is not UNSET:
+            named[""] = _number("objective", value)
+        if not named:
+            raise BadMetric("run.report() got no value. Give the objective: run.report(0.5), or run.report(loss=0.5).")
         self._channel.mark("report", values=named, step=self.step)
+        self._told.update(named)
+
+    def told(self, metric: str) -> bool:
+        """Tell whether this metric was logged, or it or the one unnamed value was reported."""
+        return metric in self._told or "" in self._told
 
     def steps(self, n: int) -> Iterator[int]:
         """Yield the steps from where the restored checkpoint left off up to `n`, the full horizon.
@@ -240,14 +256,42 @@ class Run:
         self._channel.wait_at(0)
 
 
-def _number(name: str, value: object) -> float:
+def number_of(value: object) -> float | None:
+    """Return what a number, or a tensor or array of one element, is as a float; None for text and all else."""
+    if isinstance(value, str | bytes):
+        return None
+    # What arrays and tensors of all libraries have; float() warns of a tensor with a gradient, as a loss mostly is.
+    item = getattr(value, "item", None)
     try:
-        number = float(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    except (TypeError, ValueError):
-        raise BadMetric(
-            f"The metric {name!r} is {value!r} of type {type(value).__name__}. Expected a number, or what float() "
-            "takes, such as a tensor of one element."
-        ) from None
+        return float(item() if callable(item) else value)  # type: ignore[arg-type]  # pyright: ignore
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # torch raises the last one
+        return None
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it, with its type."""
+    text = " ".join(repr(value).split())
+    return f"{text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + '…'} of type {type(value).__name__}"
+
+
+def _number(what: str, value: object) -> float:
+    number = number_of(value)
+    if number is not None:
+        return number
     if isinstance(value, str):
-        raise BadMetric(f"The metric {name!r} is the text {value!r}. Expected a number: float({value!r}).")
-    return number
+        raise BadMetric(
+            f"The {what} is the text {value[:_LONGEST_SHOWN]!r}. Expected a number, such as 0.5 without quotes."
+        )
+    raise BadMetric(f"The {what} is {shown(value)}. Expected a number, or a tensor or array of one element.")
+
+
+def _whole(step: object) -> int:
+    try:
+        return operator.index(step)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        number = number_of(step)
+    if number is None or not number.is_integer():
+        raise BadMetric(
+            f"The step is {shown(step)}. Expected a whole number, and metrics by name: run.log(3, loss=0.5)."
+        )
+    return int(number)

@@ -7,6 +7,7 @@ processes leave theirs too. The first letter is the kind:
     h             the hook is in place
     m PATH        a module of the project was imported
     f PATH        a file was opened for reading
+    t STAMP PATH  what a file of either kind looked like at that moment: inode, size, mtime in ns, joined by commas
     w PATH        a file was opened for writing (what a trial wrote itself is no input)
     s DIR NAME    the package NAME in the site folder DIR was imported (a tab stands between them)
     x WHAT        something happened that the hook cannot look into: a subprocess, a database
@@ -21,7 +22,7 @@ import sysconfig
 from functools import cache
 from types import ModuleType
 
-__all__ = ["Entry", "loaded", "own", "parse", "read", "start", "stop", "tell"]
+__all__ = ["Entry", "loaded", "own", "parse", "read", "stamp", "start", "stop", "tell"]
 
 Entry = tuple[str, str]
 
@@ -40,11 +41,13 @@ _HEADWAY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LARGEST_KEPT = 256 * 1024  # bytes of a file that goes from one attempt to the next
 
 _file = -1
+_path = ""  # of the trace itself
 _installed = False
 _seen: set[bytes] = set()
 _written: set[str] = set()
 _ignored: tuple[str, ...] = ()
 _loaded: tuple[tuple[int, ...], tuple[bytes, ...]] = ((), ())  # the modules at the last look, and their entries
+_sights: dict[tuple[str, int], tuple[bytes, ...]] = {}  # of modules that were imported before the trace began
 
 
 def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False, attempt: int = 0) -> None:
@@ -53,8 +56,9 @@ def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False, attempt: 
     A hook cannot be removed, so a forked child calls this again with a file of its own; with `keep` it does not write
     again what its parent saw. The file of an `attempt` may hold what earlier ones left; see `own`.
     """
-    global _file, _ignored, _installed, _loaded
+    global _file, _ignored, _installed, _loaded, _path
     stop()
+    _path = os.path.abspath(path)
     _file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
     if attempt and os.fstat(_file).st_size > _LARGEST_KEPT:  # cutting it each time costs more than all else here
         os.ftruncate(_file, 0)
@@ -62,6 +66,7 @@ def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False, attempt: 
     if ignored != _ignored:
         _ignored = ignored
         _loaded = ((), ())
+        _sights.clear()
     _seen.discard(b"h")
     if not keep:
         _seen.clear()
@@ -83,9 +88,15 @@ def loaded() -> None:
 
 
 def _entries(modules: list[ModuleType]) -> tuple[bytes, ...]:
-    files = (getattr(module, "__file__", None) for module in modules)
-    found = (_sight(os.path.abspath(file), imported=True) for file in files if isinstance(file, str))
-    return tuple(dict.fromkeys(entry for entry in found if entry))
+    found: dict[bytes, None] = {}
+    for module in modules:
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str):
+            key = (file, id(getattr(module, "__spec__", None)))  # a module that is loaded again gets another spec
+            if key not in _sights:  # the stamp is that of the first look: what was loaded is not what is there later
+                _sights[key] = _sight(os.path.abspath(file), imported=True)
+            found.update(dict.fromkeys(_sights[key]))
+    return tuple(found)
 
 
 def stop() -> None:
@@ -143,22 +154,35 @@ def _opened(name: str, mode: object, flags: object) -> None:
         writes = bool(flags & (os.O_WRONLY | os.O_RDWR))
     if not writes:
         if path not in _written:
-            _write(_sight(path, imported=_by_import()))
+            _write(*_sight(path, imported=_by_import()))
     elif not (any(site in path for site in _SITE) or path.startswith(_HEADWAY) or path.startswith(_ignored)):
         _written.add(path)
         _write(b"w" + os.fsencode(path))
 
 
-def _sight(path: str, *, imported: bool) -> bytes:
-    """Return the entry for a file that was opened to read or imported; nothing where it is not of interest."""
+def _sight(path: str, *, imported: bool) -> tuple[bytes, ...]:
+    """Return the entries for a file that was opened to read or imported; none where it is not of interest."""
     for site in _SITE:
         cut = path.find(site)
         if cut >= 0:
             package = path[cut + len(site) :].split(os.sep, 1)[0].split(".", 1)[0]
-            return b"s" + os.fsencode(path[: cut + len(site) - 1] + "\t" + package) if imported else b""
-    if path.startswith(_HEADWAY) or path.startswith(_ignored):
-        return b""
-    return b"m" + os.fsencode(_source(path)) if imported else b"f" + os.fsencode(path)
+            return (b"s" + os.fsencode(path[: cut + len(site) - 1] + "\t" + package),) if imported else ()
+    if path == _path or path.startswith(_HEADWAY) or path.startswith(_ignored):
+        return ()
+    name = os.fsencode(_source(path) if imported else path)
+    return (b"m" if imported else b"f") + name, b"t" + stamp(name).encode() + b" " + name
+
+
+def stamp(path: str | bytes) -> str:
+    """Return what tells a file from its next version, as text; nothing where there is none.
+
+    Two stamps are compared, and never a stamp with a clock: clocks jump, and those of file servers differ.
+    """
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ""
+    return f"{status.st_ino},{status.st_size},{status.st_mtime_ns}"
 
 
 def _by_import() -> bool:

@@ -1,12 +1,11 @@
 """Samplers by name: ours, and those that other packages bring under the entry-point group `headway.samplers`."""
 
-import difflib
 import logging
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Protocol
 
-from headway.core import Direction, MissingExtra, Space, UsageError
+from headway.core import Direction, MissingExtra, Space, UsageError, nearest
 from headway.propose.grid import GridSampler
 from headway.propose.optuna import OptunaSampler
 from headway.propose.random import RandomSampler
@@ -88,8 +87,8 @@ def _plugged_in(name: str) -> SamplerFactory:
                 problems.append(f"The plug-in {_described(point)} cannot be loaded: {type(error).__name__}: {error}.")
                 _log.warning("%s It is skipped.", problems[-1])
     known = sorted({*_BUILT_IN, *(point.name for point in found)} - ({name} if problems else set[str]()))
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, known)
+    hint = "" if near is None else f" Did you mean {near!r}?"
     what = " ".join(problems) or f"There is no sampler {name!r}."
     raise UsageError(f"{what}{hint} Known samplers: {', '.join(known)}.")
 

@@ -34,7 +34,7 @@ class FileDigests:
             digest = compute(path)
         except OSError:  # it went away in between, or is not ours to read
             return None
-        if time.time() - status.st_ctime > _SETTLED_SECONDS:
+        if abs(time.time() - status.st_ctime) > _SETTLED_SECONDS:
             self._cache()[key] = (stamp, digest)
             self._database.run("INSERT OR REPLACE INTO file_digests VALUES (?, ?, ?)", (key, stamp, digest))
         return digest

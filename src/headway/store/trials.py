@@ -191,6 +191,11 @@ class Trials:
             _attempt(row) for row in self._database.rows("SELECT * FROM attempts WHERE trial = ? ORDER BY id", (trial,))
         ]
 
+    def last_attempts(self, study: int, limit: int) -> list[AttemptRecord]:
+        """Return the attempts of a study's engines that began last."""
+        rows = self._database.rows("SELECT * FROM attempts WHERE study = ? ORDER BY id DESC LIMIT ?", (study, limit))
+        return [_attempt(row) for row in rows]
+
     def run_by(self, trial: int, study: int) -> bool:
         """Tell whether a study's engine itself ran the trial, and so has paid for it."""
         sql = "SELECT 1 FROM attempts WHERE trial = ? AND study = ? LIMIT 1"

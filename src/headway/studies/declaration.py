@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headway.core import Budget, Config, SpaceError, UsageError
+from headway.core import Budget, Config, DefinitionChanged, SpaceError, UsageError, call_checked
 from headway.engine import Observer, make_scheduler
 from headway.experiments import Experiment, load_file
 from headway.store import FOLDER
@@ -20,6 +20,7 @@ _declared: list["Declaration"] = []
 class Declaration(ABC):
     """Hold what a study declares, checked. `Study` is the one that people write."""
 
+    @call_checked('headway.Study(train, baseline={"lr": 1e-3}, sampler="tpe", budget="24 trials")')
     def __init__(
         self,
         experiment: Experiment,
@@ -41,11 +42,11 @@ class Declaration(ABC):
                 "@headway.experiment(...), or headway.command('python train.py ...')."
             )
         self.experiment = experiment
-        self.name = name or _plain(experiment.name)
+        self.name = _plain(experiment.name) if name is None else _text("name", name, "first")
         self.baseline = _centre(experiment) if baseline is None else _checked(experiment, baseline)
-        self.sampler = sampler
-        self.scheduler = make_scheduler(scheduler, experiment.direction).described
-        self.budget = Budget.parse(budget) if isinstance(budget, str) else budget
+        self.sampler = _text("sampler", sampler, "sobol")
+        self.scheduler = make_scheduler(_text("scheduler", scheduler, "asha"), experiment.direction).described
+        self.budget = Budget.of(budget)
         self.seeds = seeds
         self.finalists = finalists
         self.seed = seed
@@ -99,7 +100,33 @@ class Declaration(ABC):
     ) -> StudySummary:
         """Run the study, or go on with it, and return what came of it."""
 
+    def refuse_change(self, recorded: Mapping[str, Any]) -> None:
+        """Raise `DefinitionChanged` where the recorded definition of a study of this name is another, and say how."""
+        before, now = _flat(recorded), _flat(self.definition)
+        changes = [
+            f"  {key}: {before.get(key, 'absent')} -> {now.get(key, 'absent')}"
+            for key in sorted({*before, *now})
+            if before.get(key) != now.get(key)
+        ]
+        if changes:
+            raise DefinitionChanged(
+                f"The study {self.name!r} is in the record with another definition (recorded -> now):\n"
+                + "\n".join(changes)
+                + f'\nGive the new one a name of its own, name="{self.name}-2"; '
+                "trials that both share are not run again."
+            )
+
     def _check(self) -> None:
+        for name, least in (("seeds", 2), ("finalists", 1), ("seed", 0), ("workers", 1)):
+            value: object = getattr(self, name)
+            if type(value) is not int and not (name == "workers" and value is None):
+                raise UsageError(f"{name}={value!r} is no whole number. Give one from {least} on.")
+        if type(self.level) is not float:
+            raise UsageError(f"level={self.level!r} is no confidence level. Use one such as 0.95.")
+        if self.seed < 0:
+            raise UsageError(f"seed={self.seed} is below 0. Use 0 or more.")
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers={self.workers} run nothing. Use at least 1, or leave it out for as many as fit.")
         if self.seeds < 2:
             raise UsageError(f"seeds={self.seeds} cannot measure noise. Use at least 2; 4 is the default.")
         if self.finalists < 1:
@@ -122,17 +149,17 @@ def studies_in(file: Path) -> dict[str, Declaration]:
     """Load a study file and return the studies that it declares, by name, in their order."""
     before = len(_declared)
     module = load_file(file)
-    found = {study.name: study for study in _declared[before:]}
+    found: dict[str, Declaration] = {}
+    for study in _declared[before:]:
+        if study.name in found:
+            raise UsageError(f'{file} declares two studies {study.name!r}. Give each a name of its own: name="...".')
+        found[study.name] = study
     if not found:  # the file was imported before: its studies are its attributes
         values: Mapping[str, Any] = vars(module)
         found = {item.name: item for item in values.values() if isinstance(item, Declaration)}
     if not found:
         raise UsageError(f"{file} declares no study. Add one: study = headway.Study(train, budget='24 trials')")
     return found
-
-
-# What Python says of a wrong argument names the class that people wrote.
-Declaration.__init__.__qualname__ = "Study"
 
 
 def _checked(experiment: Experiment, baseline: Config) -> dict[str, Any]:
@@ -146,11 +173,28 @@ def _centre(experiment: Experiment) -> dict[str, Any]:
     return experiment.space.at([0.5] * len(experiment.space.parameters))
 
 
+def _text(parameter: str, value: object, example: str) -> str:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise UsageError(f'{parameter}={value!r} is no name. Give a short text: {parameter}="{example}".')
+    return value
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            flat |= _flat(item, f"{prefix}{key}.")  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            flat[prefix + key] = repr(list(item) if isinstance(item, tuple) else item)  # pyright: ignore[reportUnknownArgumentType]
+    return flat
+
+
 def _plain(name: str) -> str:
     words = "".join(letter if letter.isalnum() else " " for letter in name).split()
     return "-".join(words)[:60] or "study"
 
 
 def _caller() -> Path | None:
-    file = Path(sys._getframe(2).f_code.co_filename)  # pyright: ignore[reportPrivateUsage]
+    # frames: this function, Declaration.__init__, call_checked, the caller
+    file = Path(sys._getframe(3).f_code.co_filename)  # pyright: ignore[reportPrivateUsage]
     return file.absolute() if file.is_file() and not file.parent.name.startswith("ipykernel_") else None

@@ -2,16 +2,20 @@
 
 import json
 import os
+import sqlite3
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from headway.core import Choice, FileUse, Float, Int, Manifest, Reason, Role, Space, TrialState
-from headway.interfaces.cli.app import cli
+from headway.interfaces.cli.app import Command, cli
 from headway.store import FOLDER, Point, Store, StudyRecord
 
 SPACE = Space.of(
@@ -27,6 +31,16 @@ BASELINE = {"lr": 0.01, "width": 16, "optimizer": "sgd", "momentum": 0.9, "batch
 BETTER = {"lr": 0.1, "width": 32, "optimizer": "adam", "batch": 32}
 BROKEN = {"lr": 1.0, "width": 8, "optimizer": "adam", "batch": 32}
 
+FIRST = """
+import headway
+
+@headway.experiment(metric="loss", space={"lr": headway.Float(0.1, 1.0)})
+def train(run):
+    run.log(loss=run.config.lr)
+
+study = headway.Study(train, name="first", baseline={"lr": 0.5}, budget="8 trials", seeds=2)
+"""
+
 Ask = Callable[..., Result]
 
 
@@ -36,6 +50,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HEADWAY_STORE", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def write(project: Path) -> Callable[..., None]:
+    """Write a file of the project."""
+
+    def put(text: str, name: str = "study.py") -> None:
+        (project / name).write_text(text)
+
+    return put
 
 
 @pytest.fixture
@@ -158,3 +182,42 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.02)
+
+
+def dump(folder: Path) -> dict[str, list[tuple[Any, ...]]] | None:
+    """Return all rows of all tables of a store, whatever its schema; None where there is no store."""
+    if not (folder / "store.sqlite").exists():
+        return None
+    with closing(sqlite3.connect(f"file:{folder / 'store.sqlite'}?mode=ro", uri=True)) as raw:
+        names = [row[0] for row in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        return {name: raw.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall() for name in names}
+
+
+@pytest.fixture
+def refused(project: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Return a check that a command line is refused as it should be, alone and with --json; it returns the message.
+
+    The exit code is the one given and among those of the command's help, the message holds all that is asked for, there
+    is no traceback, no row of the store changed, and `status` answers as before.
+    """
+    monkeypatch.setattr(sys, "path", list(sys.path))  # a study file that is loaded adds its folder
+
+    def check(*words: str | int, says: Sequence[str], code: int = 2, status: int | None = None) -> str:
+        folder = project / FOLDER
+        before, answer = dump(folder), ask("status")
+        plain, json_ = ask(*words), ask(*words, "--json")
+        command = cli.get_command(click.Context(cli), str(words[0]))
+        assert plain.exit_code == json_.exit_code == code, plain.output
+        assert isinstance(command, Command)
+        assert code in command.exits
+        message = plain.stderr.partition("Error: ")[2].strip()
+        assert [text for text in says if text not in message] == [], plain.stderr
+        assert "Traceback" not in plain.output
+        document = json.loads(json_.stdout)["error"]
+        assert (document["message"].strip(), document["exit_code"]) == (message, code)
+        assert dump(folder) == before
+        assert (ask("status").exit_code, ask("status").stdout) == (answer.exit_code, answer.stdout)
+        assert answer.exit_code == (status if status is not None else 2 if before is None else 0)
+        return message
+
+    return check

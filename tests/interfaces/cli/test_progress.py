@@ -124,7 +124,7 @@ def test_plain_progress_writes_a_line_a_trial(capsys):
     assert "█▁" in second
 
 
-@pytest.mark.parametrize("columns", [40, 80, 160])
+@pytest.mark.parametrize("columns", [20, 40, 80, 160])
 def test_the_live_display_fits_every_terminal(columns):
     console = Console(file=io.StringIO(), force_terminal=True, width=columns, height=20)
     with LiveProgress(make_tally(), console) as progress:
@@ -142,6 +142,39 @@ def test_the_live_display_fits_every_terminal(columns):
     lines = captured.get().splitlines()
     assert max(map(len, [_bare(line) for line in lines])) <= columns
     assert any("and 2 more" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("columns", "there"),
+    [
+        (40, ["▶ trial 1 ", "val_loss 0.1", "step 10"]),
+        (60, ["▶ trial 1 ", "search #1 seed 0", "val_loss 0.1", "step 10", "best val_loss 0.31234 (baseline 0.5)"]),
+        (80, ["▶ trial 1 ", "search #1 seed 0", "█", "val_loss 0.1", "step 10", "lr=0.11", "━"]),
+    ],
+)
+def test_a_narrow_terminal_gets_whole_cells_the_most_important_ones(columns, there):
+    console = Console(file=io.StringIO(), force_terminal=True, width=columns, height=20)
+    with LiveProgress(make_tally(), console) as progress:
+        progress._tally.start, progress._tally.best = record(8, 0.5), record(9, 0.31234)
+        progress.started(1, assignment(1))
+        progress.progressed(1, [Point("val_loss", step, 1 / (step + 1), 0.0) for step in range(10)])
+        with console.capture() as captured:
+            console.print(progress._trials(), progress._bar())
+    text = _bare(captured.get())
+    assert [cell for cell in there if cell not in text] == []
+
+
+def test_a_narrow_terminal_wraps_how_a_trial_ended():
+    console = Console(file=io.StringIO(), force_terminal=True, width=40, height=20)
+    with LiveProgress(make_tally(), console) as progress:
+        progress.started(1, assignment(1))
+        progress.ended(
+            record(1, None, state=TrialState.FAILED, reason=Reason.EXCEPTION, message="ValueError: the last word"),
+            assignment(1),
+            reused=False,
+        )
+        assert isinstance(console.file, io.StringIO)
+        assert "the last word" in console.file.getvalue()
 
 
 def test_a_note_keeps_its_brackets():

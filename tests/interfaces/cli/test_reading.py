@@ -2,10 +2,9 @@ import json
 import os
 import threading
 
-from tests.interfaces.cli.conftest import BASELINE, add_trial, make_study
-
 from headway.core import Role, TrialState
 from headway.store import RunLog, Store, StudyRecord
+from tests.interfaces.cli.conftest import BASELINE, add_trial, make_study
 
 
 def test_status_lists_studies_with_state_best_and_verdict(ask, study):
@@ -33,6 +32,15 @@ def test_status_of_one_study_ranks_its_candidates(ask, study):
     assert "17 of 24 trials" in text
     assert text.index("baseline   ✓ complete") < text.index("#1         ● accepted") < text.index("#2         ! failed")
     assert "ZeroDivisionError" in text
+
+
+def test_status_tells_whose_idea_a_queued_candidate_was(ask, store: Store, study: StudyRecord):
+    store.studies.enqueue(study.id, {**BASELINE, "lr": 0.3}, proposer="anna")
+    assert "1 candidate\n" in ask("status", "spirals").stdout
+    store.studies.dequeue(study.id, 3, study.experiment)
+    text = ask("status", "spirals").stdout
+    assert "#3 by anna" in text
+    assert "#1 by" not in text
 
 
 def test_status_of_one_study_as_json(ask_json, study):

@@ -66,6 +66,11 @@ def test_beside_a_baseline_only_differences_are_shown():
     assert config_text({"lr": 0.1}, {"lr": 0.1}) == "as the baseline"
 
 
+def test_a_candidate_of_somebodys_own_is_told_from_the_samplers():
+    assert words.number_label(3, "sobol", "sobol") == "#3"
+    assert words.number_label(3, "anna", "sobol") == "#3 by anna"
+
+
 def test_cut_keeps_one_line_of_the_size():
     assert cut("a\nb  c", 10) == "a b c"
     assert cut("abcdef", 4) == "abc…"

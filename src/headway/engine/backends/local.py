@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from headway.core import ExperimentError, HeadwayError
-from headway.engine import processes
+from headway.engine import lease, processes
 from headway.engine.backends.base import Backend, BackendSetup, Process, link_trace
 from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec
@@ -122,7 +122,7 @@ class _TemplateLink:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def open(self) -> dict[str, Any]:
-        environment = dict(os.environ)
+        environment = dict(os.environ) | dict([lease.own_mark().split("=", 1)])
         # One thread while it is shared: a parent that once ran a multi-threaded operation makes its children hang.
         set_thread_variables(environment, 1 if self._mode == "fork" else self._setup.threads)
         with self._log.open("ab") as log:

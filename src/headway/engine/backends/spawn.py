@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from headway.engine import processes
+from headway.engine import lease, processes
 from headway.engine.backends.base import Backend, BackendSetup, Process
 from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec
@@ -34,7 +34,7 @@ class SpawnBackend(Backend):
 
     async def start(self, spec: AttemptSpec) -> Process:
         """Start an interpreter."""
-        environment = dict(os.environ)
+        environment = dict(os.environ) | dict([lease.own_mark().split("=", 1)])
         set_thread_variables(environment, spec.threads)
         environment["HEADWAY_TRACE_IGNORE"] = os.pathsep.join(spec.ignore)
         if spec.gpus:

@@ -4,20 +4,24 @@ Every command is made by `command(...)`, which adds `--json`, `--store` and `--d
 in its help.
 """
 
-import difflib
 import errno
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.core import HeadwayError
+from headway.core import HeadwayError, nearest
 
-__all__ = ["PAUSED", "cli", "command", "main"]
+if TYPE_CHECKING:
+    _Choice = click.Choice[str]
+else:
+    _Choice = click.Choice  # generic since click 8.2
+
+__all__ = ["PAUSED", "Named", "cli", "command", "main"]
 
 PAUSED = 130  # what a shell reports of a process that Ctrl-C ended
 
@@ -55,9 +59,9 @@ class Group(click.Group):
         """Find the command, or say which name is nearest."""
         name = args[0]
         if name not in _COMMANDS and not name.startswith("-"):
-            near = difflib.get_close_matches(name, _COMMANDS, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else "'headway --help' lists them."
-            raise click.UsageError(f"There is no command '{name}'. {hint}")
+            near = nearest(name, _COMMANDS)
+            hint = "'headway --help' lists them." if near is None else f"Did you mean '{near}'?"
+            raise _told(click.UsageError(f"There is no command '{name}'. {hint}"), args)
         return super().resolve_command(ctx, args)
 
 
@@ -65,6 +69,16 @@ class Command(click.Command):
     """Run one command; give its errors as one message and an exit code."""
 
     exits: Mapping[int, str] = _ALWAYS
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the command line. What is wrong with it is told as JSON too, where that was asked for."""
+        words = list(args)  # click empties the list
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _told(error, words) from None
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the exit codes."""
@@ -93,11 +107,19 @@ class Command(click.Command):
 
     def _end(self, ctx: click.Context, as_json: bool, error: Exception, text: str, code: int) -> None:
         if as_json:
-            from headway.interfaces.cli.words import echo_json
-
-            echo_json({"error": {"kind": type(error).__name__, "message": str(error), "exit_code": code}})
+            _echo_error(type(error).__name__, str(error), code)
         click.echo(f"{click.style('Error:', fg='red', bold=True)} {text}", err=True)
         ctx.exit(code)
+
+
+class Named(_Choice):
+    """Take one of a few names, and say which is nearest to an unknown one."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Say which names there are, the nearest first."""
+        near = nearest(str(value), self.choices)
+        hint = "" if near is None else f" Did you mean {near!r}?"
+        return f"{super().get_invalid_choice_message(value, ctx).rstrip('.')}.{hint}"
 
 
 def command(short: str, exits: Mapping[int, str] | None = None) -> Callable[[Callable[..., None]], Command]:
@@ -131,6 +153,19 @@ def command(short: str, exits: Mapping[int, str] | None = None) -> Callable[[Cal
         return made
 
     return decorate
+
+
+def _told(error: click.UsageError, words: Sequence[str]) -> click.UsageError:
+    """Return click's error, for click to show; where the command line asks for JSON, write it as that too."""
+    if "--json" in words:
+        _echo_error("UsageError", error.format_message(), error.exit_code)
+    return error
+
+
+def _echo_error(kind: str, message: str, code: int) -> None:
+    from headway.interfaces.cli.words import echo_json
+
+    echo_json({"error": {"kind": kind, "message": message, "exit_code": code}})
 
 
 def _remember_debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:

@@ -11,6 +11,7 @@ from headway.interfaces.cli.words import (
     Column,
     config_text,
     fact_lines,
+    number_label,
     number_text,
     seconds_text,
     share_text,
@@ -86,7 +87,7 @@ def _facts(store: "Store", summary: "StudySummary") -> list[tuple[str, str]]:
         ("baseline", config_text(summary.baseline)),
         ("trials", ", ".join(counts) or "none yet"),
         ("budget left", " or ".join(limits)),
-        ("queued", f"{waiting} candidates" if waiting else ""),
+        ("queued", f"{waiting} candidate{'s' if waiting > 1 else ''}" if waiting else ""),
         ("figures", figures_text(summary.figures) if summary.tally.trials else ""),
         ("report", summary.report or ""),
     ]
@@ -146,7 +147,7 @@ def _candidate_row(row: "CandidateRow", summary: "StudySummary") -> list[str]:
     if state == "running" and not engine_alive(summary.study):
         state = "interrupted"
     return [
-        f"#{row.number}" if row.number else "baseline",
+        number_label(row.number, row.proposer, summary.study.definition.get("sampler")) if row.number else "baseline",
         state_text(state),
         number_text(None if row.state == TrialState.FAILED else row.value),
         str(len(row.trials)),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from headway.core import StoreError, UsageError
-from headway.interfaces.cli.app import command
+from headway.interfaces.cli.app import Named, command
 from headway.interfaces.cli.places import latest_study, open_store
 from headway.interfaces.cli.words import bytes_text, echo, echo_json
 
@@ -31,7 +31,7 @@ _FORMATS = ("csv", "parquet", "json")
     metavar="FILE",
     help="Where to (default: NAME.csv).",
 )
-@click.option("--format", "kind", type=click.Choice(_FORMATS), help="The format (default: by FILE's ending).")
+@click.option("--format", "kind", type=Named(_FORMATS), help="The format (default: by FILE's ending).")
 @click.option("--curves", is_flag=True, help="Write the points of all curves, not a row a trial.")
 def export(
     name: str | None, path: Path | None, kind: str | None, curves: bool, store: Path | None, as_json: bool

@@ -36,6 +36,7 @@ def init(file: Path, of_command: bool, force: bool, store: Path | None, as_json:
         texts[script] = (_TEMPLATES / "train.py.txt").read_text()
     _refuse_to_overwrite(texts, force=force)
     folder = store or find_root(file.absolute().parent) / FOLDER
+    Store.open(folder).close()  # first: where no store can be, no file is left behind
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
@@ -44,7 +45,6 @@ def init(file: Path, of_command: bool, force: bool, store: Path | None, as_json:
         raise StoreError(
             f"{file} cannot be written ({error.strerror}). Make the folder writable, or name another."
         ) from error
-    Store.open(folder).close()
     follow = f"headway run {shlex.quote(str(file))}{store_flag(folder)}"
     if as_json:
         echo_json({"files": [str(path) for path in texts], "store": str(folder), "next": follow})

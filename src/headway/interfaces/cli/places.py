@@ -1,10 +1,9 @@
 """Which store, study and trial a command means."""
 
-import difflib
 import shlex
 from pathlib import Path
 
-from headway.core import NotFound, NothingToDo, UsageError
+from headway.core import NotFound, NothingToDo, StudyBusy, UsageError, nearest
 from headway.store import FOLDER, Store, StudyRecord, TrialRecord, find_root
 
 __all__ = [
@@ -13,6 +12,7 @@ __all__ = [
     "latest_study",
     "open_store",
     "project_root",
+    "refuse_busy",
     "store_flag",
     "study_named",
     "study_state",
@@ -51,9 +51,9 @@ def study_named(store: Store, name: str) -> StudyRecord:
     found = store.studies.find(name)
     if found is not None:
         return found
-    near = difflib.get_close_matches(name, [study.name for study in store.studies.all()], n=1)
-    if near:
-        raise NotFound(f"The store {store.folder} has no study {name!r}. Did you mean {near[0]!r}?")
+    near = nearest(name, [study.name for study in store.studies.all()])
+    if near is not None:
+        raise NotFound(f"The store {store.folder} has no study {name!r}. Did you mean {near!r}?")
     return store.studies.get(name)
 
 
@@ -82,6 +82,16 @@ def engine_alive(study: StudyRecord) -> bool:
     from headway.engine import processes
 
     return processes.alive(study.lease_pid, study.lease_started)
+
+
+def refuse_busy(study: StudyRecord) -> None:
+    """Raise `StudyBusy` where an engine runs the study now: before anything of it is touched."""
+    if engine_alive(study):
+        name = shlex.quote(study.name)
+        raise StudyBusy(
+            f"The study {study.name!r} is running already, in process {study.lease_pid}. Watch it with: "
+            f"headway status {name} --watch; end it with: headway stop {name}"
+        )
 
 
 def study_state(study: StudyRecord) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from headway.core import Redactor, digest
 from headway.engine import Library, available_cores
-from headway.interfaces.cli.words import Column, config_text, fact_lines, styled, table_lines
+from headway.interfaces.cli.words import Column, config_text, fact_lines, number_label, styled, table_lines
 from headway.propose import make_sampler
 from headway.store import Store
 from headway.studies import Declaration
@@ -79,7 +79,7 @@ class Preview:
         ]
         rows = [
             [
-                item.role if item.role == "baseline" else f"{item.role} #{item.number}",
+                _label(item, study.sampler),
                 str(item.seed),
                 "runs" if item.answer is None else f"trial {item.answer} answers",
                 config_text(item.config, None if item.role == "baseline" else study.baseline),
@@ -101,12 +101,17 @@ class Preview:
         ]
 
 
+def _label(item: Coming, sampler: str) -> str:
+    return f"{item.role} {number_label(item.number, item.proposer, sampler)}" if item.number else item.role
+
+
 def preview(study: Declaration, store: Path | None, workers: int | None) -> Preview:
     """Look ahead without running or writing anything."""
     folder = study.store_folder(store)
     fitting = max(1, available_cores() // study.experiment.needs.cores)
     known = _Known(study, folder)
     try:
+        known.refuse_change()
         coming = [*_baseline(study, known), *_search(study, known)]
         executed, waiting = known.executed, known.waiting
     finally:
@@ -134,6 +139,11 @@ class _Known:
         """Close the store."""
         if self._store is not None:
             self._store.close()
+
+    def refuse_change(self) -> None:
+        """Raise where the name is in use by another definition: then nothing would run."""
+        if self._record is not None:
+            self._study.refuse_change(self._record.definition)
 
     @property
     def executed(self) -> int:

@@ -25,6 +25,16 @@ _DRAW_EVERY_SECONDS = 0.25
 _SUMMARY_EVERY_SECONDS = 30.0
 _MOST_ROWS = 12
 _WIDE = 110  # columns from which there is room for longer curves
+_NARROW = 80  # columns below which there is no bar, and a trial's last line wraps, rather than lose its end
+_GAP = 2
+_KEPT = (
+    0,
+    3,
+    4,
+    1,
+    2,
+    5,
+)  # cells of a running trial, the most important first: number, metric, step, role, curve, time
 
 
 def observing(study: Declaration, before: Before, *, live: bool) -> AbstractContextManager[Observer]:
@@ -122,7 +132,10 @@ class LiveProgress:
     def ended(self, trial: TrialRecord, assignment: Assignment, *, reused: bool) -> None:
         """Move the trial above the display."""
         line = Text.from_ansi(self._tally.ended(trial, assignment, reused=reused))
-        self._live.console.print(line, no_wrap=True, overflow="ellipsis")
+        if self._live.console.width < _NARROW:
+            self._live.console.print(line, soft_wrap=True)
+        else:
+            self._live.console.print(line, no_wrap=True, overflow="ellipsis")
         if not reused:  # answers from the record come in hundreds; the next tick draws for all of them
             self._draw()
 
@@ -138,13 +151,16 @@ class LiveProgress:
         self._live.update(Group(self._trials(), *self._more(), self._bar(), Text()), refresh=True)
 
     def _trials(self) -> Table:
-        wide = self._live.console.width >= _WIDE
-        table = Table.grid(padding=(0, 2), expand=True)
-        for right in (False, False, False, True, True, True):
-            table.add_column(no_wrap=True, justify="right" if right else "left")
+        width = self._live.console.width
+        running = list(self._tally.running.items())[:_MOST_ROWS]
+        rows = [self._cells(trial, curve, bars=20 if width >= _WIDE else 8) for trial, curve in running]
+        kept = _fitting([max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)], width)
+        table = Table.grid(padding=(0, _GAP), expand=True)
+        for index in kept:
+            table.add_column(no_wrap=True, justify="right" if index in (3, 4, 5) else "left")
         table.add_column(no_wrap=True, overflow="ellipsis", style="bright_black", ratio=1)
-        for trial, curve in list(self._tally.running.items())[:_MOST_ROWS]:
-            table.add_row(*self._cells(trial, curve, bars=20 if wide else 8))
+        for row in rows:
+            table.add_row(*(row[index] for index in kept), row[-1])
         return table
 
     def _more(self) -> list[Text]:
@@ -164,14 +180,36 @@ class LiveProgress:
         ]
 
     def _bar(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        size = 24 if self._live.console.width >= _WIDE else 8
-        table.add_column(no_wrap=True, width=size)
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        text = f"{self._preparing} …" if self._preparing else " · ".join(self._tally.facts())
+        width = self._live.console.width
+        size = 24 if width >= _WIDE else 8
+        room = width if width < _NARROW else width - size - 2 * _GAP
+        text = Text(f"{self._preparing} …" if self._preparing else _joined(self._tally.facts(), room))
+        table = Table.grid(padding=(0, _GAP))
         bar = ProgressBar(total=1.0, completed=self._tally.share, width=size, complete_style="blue")
-        table.add_row(bar, Text(text))
+        if width >= _NARROW:
+            table.add_column(no_wrap=True, width=size)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_row(*([bar, text] if width >= _NARROW else [text]))
         return table
+
+
+def _fitting(sizes: Sequence[int], width: int) -> list[int]:
+    """Return the cells that have room side by side, in their order: whole ones, as half of one says nothing."""
+    kept: list[int] = []
+    left = width
+    for index in _KEPT:
+        if sizes and sizes[index] + _GAP <= left:
+            kept.append(index)
+            left -= sizes[index] + _GAP
+    return sorted(kept)
+
+
+def _joined(facts: Sequence[str], width: int) -> str:
+    """Return the facts that have room in one line; the first one in any case."""
+    text = facts[0]
+    for fact in facts[1:]:
+        text += f" · {fact}" if len(text) + len(fact) + 3 <= width else ""
+    return text
 
 
 def _running_text(item: tuple[int, Curve]) -> str:

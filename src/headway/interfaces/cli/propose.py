@@ -41,6 +41,8 @@ def propose(
     """
     with open_store(store) as opened:
         study = study_named(opened, name)
+        if proposer in ("baseline", study.definition["sampler"]):
+            raise UsageError(f"The proposer {proposer!r} is the study's own. Name a person or program: --proposer WHO.")
         space, baseline = Space.from_json(study.definition["space"]), study.definition["baseline"]
         config = space.check(_filled(space, _read(space, values), baseline))
         before = _number_of(opened, study, config)

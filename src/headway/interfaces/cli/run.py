@@ -1,6 +1,5 @@
 """`headway run` and `headway resume`: load a study file, run its studies, and say what came of them."""
 
-import difflib
 import shlex
 import sys
 from dataclasses import dataclass
@@ -9,10 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.core import Budget, NotFound, NothingToDo, StudyBusy, UsageError
-from headway.interfaces.cli.app import PAUSED, command
+from headway.core import Budget, NotFound, NothingToDo, UsageError, suggestion
+from headway.interfaces.cli.app import PAUSED, Named, command
 from headway.interfaces.cli.detail import figures_text
-from headway.interfaces.cli.places import engine_alive, open_store, project_root, store_flag, study_named, study_state
+from headway.interfaces.cli.places import (
+    engine_alive,
+    open_store,
+    project_root,
+    refuse_busy,
+    store_flag,
+    study_named,
+    study_state,
+)
 from headway.interfaces.cli.words import config_text, echo, echo_json, fact_lines, styled, wrapped
 
 if TYPE_CHECKING:
@@ -63,6 +70,7 @@ def _session(function: Any) -> Any:
         ),
         click.option(
             "--backend",
+            type=Named(["local", "spawn", "inline"]),
             default="local",
             show_default=True,
             help="How trials run: local (warm workers), spawn (fresh interpreters), inline (here, to debug).",
@@ -130,6 +138,10 @@ def resume(name: str | None, store: Path | None, as_json: bool, **session: Any) 
 
 
 def _run_all(studies: "list[Declaration]", options: _Options) -> None:
+    from headway.propose import check_sampler
+
+    for study in studies:  # all of them, before the first one runs for hours
+        check_sampler(study.sampler)
     summaries: list[StudySummary] = []
     for study in studies:
         summaries.append(summary := _run_one(_with_budget(study, options), options))
@@ -154,6 +166,8 @@ def _run_one(study: "Declaration", options: _Options) -> "StudySummary":
 
     folder = study.store_folder(options.store)
     with Store.open(folder) as store:
+        if (record := store.studies.find(study.name)) is not None:
+            refuse_busy(record)
         before = Before.of(store, study.name)
     settings = EngineSettings(
         workers=options.workers or study.workers, backend=options.backend, retry_failed=options.retry_failed
@@ -181,9 +195,7 @@ def _chosen(found: "dict[str, Declaration]", name: str | None, file: Path) -> "l
         return list(found.values())
     if name in found:
         return [found[name]]
-    near = difflib.get_close_matches(name, found, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(found)}."
-    raise NotFound(f"{file} declares no study {name!r}. {hint}")
+    raise NotFound(f"{file} declares no study {name!r}. {suggestion(name, found)}")
 
 
 def _closing(study: "Declaration", summary: "StudySummary", options: _Options) -> list[str]:
@@ -218,9 +230,7 @@ def _best_text(summary: "StudySummary") -> str:
 def _resumable(store: "Store", name: str | None) -> "StudyRecord":
     if name is not None:
         study = study_named(store, name)
-        if engine_alive(study):
-            raise StudyBusy(f"The study {name!r} is running already, in process {study.lease_pid}. Watch it with: "
-                            f"headway status {shlex.quote(name)} --watch")  # fmt: skip
+        refuse_busy(study)
         if study.state == "finished" and not store.studies.waiting(study.id):
             raise NothingToDo(
                 f"The study {name!r} is finished: see 'headway show {shlex.quote(name)}'. To search on, run its file "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.core import TrialState
-from headway.interfaces.cli.app import command
+from headway.interfaces.cli.app import Named, command
 from headway.interfaces.cli.places import engine_alive, latest_study, open_store, store_flag
 from headway.interfaces.cli.reading import place_json
 from headway.interfaces.cli.words import (
@@ -31,12 +31,10 @@ _LIMIT = 50
 
 @command("List the trials of a study.", {7: "the store holds no study"})
 @click.argument("name", required=False)
-@click.option(
-    "--state", type=click.Choice([str(state) for state in TrialState]), help="Show only trials in this state."
-)
+@click.option("--state", type=Named([str(state) for state in TrialState]), help="Show only trials in this state.")
 @click.option(
     "--sort",
-    type=click.Choice(["id", "value", "time"]),
+    type=Named(["id", "value", "time"]),
     default="id",
     show_default=True,
     help="Order: as they came, the best value first, or the longest first.",

@@ -22,6 +22,7 @@ __all__ = [
     "echo_json",
     "fact_lines",
     "jsonable",
+    "number_label",
     "number_text",
     "seconds_text",
     "share_text",
@@ -145,6 +146,11 @@ def bytes_text(size: float) -> str:
 def share_text(share: float | None) -> str:
     """Return a share in percent."""
     return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def number_label(number: int, proposer: str, sampler: str | None) -> str:
+    """Return a candidate's number, and whose idea it is where it came through the queue and not from the sampler."""
+    return f"#{number}" if proposer == sampler else f"#{number} by {proposer}"
 
 
 def config_text(config: Mapping[str, Any], baseline: Mapping[str, Any] | None = None) -> str:

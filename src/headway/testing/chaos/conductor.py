@@ -17,7 +17,8 @@ from headway.testing.chaos.injector import STORE_ERROR, Injector, unclear
 from headway.testing.chaos.invariants import EMPTY, finished_twice, lost, take_snapshot, unclean
 from headway.testing.chaos.outcome import Outcome
 from headway.testing.chaos.plan import Schedule, Strike
-from headway.testing.chaos.session import Finished, Project, Session
+from headway.testing.chaos.project import Finished, Project
+from headway.testing.chaos.session import Session
 from headway.testing.chaos.verdict import Answer, StudyFacts, answer_of, differences, facts_of
 
 __all__ = ["needs_disk", "torment", "undisturbed"]

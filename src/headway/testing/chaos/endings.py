@@ -12,7 +12,7 @@ from typing import Any
 
 from headway.testing.chaos.case import lay_out
 from headway.testing.chaos.invariants import finished_twice, take_snapshot, unclean
-from headway.testing.chaos.session import Project
+from headway.testing.chaos.project import Project
 
 __all__ = ["Ending", "Endings", "run_nasty_workers"]
 

@@ -12,7 +12,8 @@ from headway.store import RunLogReader, Store
 from headway.testing.chaos.disk import Disk
 from headway.testing.chaos.faults import ClockJump, Corrupt, Delay, Fault, FillDisk, Freeze, Kill, ReadOnly, Whom
 from headway.testing.chaos.invariants import fold_log, take_snapshot
-from headway.testing.chaos.session import Finished, Member, Project, Session
+from headway.testing.chaos.project import Finished, Member, Project
+from headway.testing.chaos.session import Session
 
 __all__ = ["STORE_ERROR", "Injector", "unclear"]
 
@@ -103,12 +104,11 @@ class Injector:
 
     def _rival(self, session: Session) -> list[str]:
         """Let a second engine try to take the study: the lease of a frozen one must hold."""
-        with Store.open(self._project.store, create=False) as store:
-            study = store.studies.find(self._study)
-        if study is None or study.lease_pid not in [engine.pid for engine in session.members("engine")]:
+        engines = take_snapshot(self._project.store).engines  # of a copy: the frozen engine may hold locks
+        if engines.get(self._study) not in [engine.pid for engine in session.members("engine")]:
             return []
         ended = self._project.type("resume", self._study)
-        if ended.code == _BUSY:
+        if ended.code == _BUSY or (ended.code == STORE_ERROR and "was locked" in ended.errors):
             return []
         return [f"beside a frozen engine, 'headway resume' ended with code {ended.code}: {ended.last_words}"]
 

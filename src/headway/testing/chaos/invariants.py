@@ -34,18 +34,20 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Hold what the record said at one time: ended trials by id, outcomes of attempts by trial, states of studies.
+    """Hold what the record said at one time: ended trials by id, outcomes of attempts by trial, studies by name.
 
-    `problems` says what SQLite finds wrong with its file, and where the record contradicts itself.
+    `engines` holds the pids that lease studies. `problems` says what SQLite finds wrong with its file, and where the
+    record contradicts itself.
     """
 
     ended: Mapping[int, Ended]
     outcomes: Mapping[int, Sequence[str | None]]
     states: Mapping[str, str]
+    engines: Mapping[str, int | None]
     problems: Sequence[str]
 
 
-EMPTY = Snapshot(ended={}, outcomes={}, states={}, problems=())
+EMPTY = Snapshot(ended={}, outcomes={}, states={}, engines={}, problems=())
 
 
 def take_snapshot(store: Path) -> Snapshot:
@@ -126,8 +128,14 @@ def _read(connection: sqlite3.Connection) -> Snapshot:
     placed = "SELECT trial, outcome FROM attempts WHERE trial IN (SELECT trial FROM study_trials) ORDER BY id"
     for trial, outcome in connection.execute(placed):
         outcomes.setdefault(int(trial), []).append(outcome)
-    states = {str(name): str(state) for name, state in connection.execute("SELECT name, state FROM studies")}
-    return Snapshot(ended=ended, outcomes=outcomes, states=states, problems=[*problems, *_contradictions(connection)])
+    studies = connection.execute("SELECT name, state, lease_pid FROM studies").fetchall()
+    return Snapshot(
+        ended=ended,
+        outcomes=outcomes,
+        states={name: state for name, state, _ in studies},
+        engines={name: pid for name, _, pid in studies},
+        problems=[*problems, *_contradictions(connection)],
+    )
 
 
 def _contradictions(connection: sqlite3.Connection) -> list[str]:

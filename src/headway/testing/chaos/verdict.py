@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headway.core import HeadwayError
-from headway.testing.chaos.session import Project
+from headway.testing.chaos.project import Project
 
 __all__ = ["Answer", "StudyFacts", "answer_of", "differences", "facts_of"]
 
@@ -14,6 +14,7 @@ _ORDER_FREE = ("grid", "random", "sobol")
 _TIMES = ("cost_seconds",)  # of a verdict
 _FACTS = ("state", "value", "metrics", "step", "horizon", "role", "number", "reason", "config")  # of a trial
 _MOST = 5
+_NOTHING = 7  # the exit code where no trial logged a point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +47,7 @@ def answer_of(project: Project, study: str) -> Answer:
     trials: list[dict[str, Any]] = _ask(project, "trials", study, "--limit", "0")["trials"]
     keys = {trial["trial"]: f"{trial['candidate']}/{trial['seed']}" for trial in trials}
     points: dict[str, list[tuple[str, int, float]]] = {key: [] for key in keys.values()}
-    target = project.scratch / "curves.json"
-    _ask(project, "export", study, "--curves", "--to", str(target))
-    for point in json.loads(target.read_text()):
+    for point in _points(project, study):
         points[keys[point["trial"]]].append((point["metric"], point["step"], point["value"]))
     return Answer(
         sentence=summary["sentence"],
@@ -81,6 +80,16 @@ def differences(answer: Answer, reference: Answer, *, verdict: bool) -> list[str
         if answer.sentence != reference.sentence:
             found.append(f"the study says {answer.sentence!r} and not {reference.sentence!r}")
     return found if len(found) <= _MOST else [*found[:_MOST], f"and {len(found) - _MOST} more differences"]
+
+
+def _points(project: Project, study: str) -> list[dict[str, Any]]:
+    target = project.scratch / "curves.json"
+    answer = project.type("export", study, "--curves", "--to", str(target))
+    if answer.code == _NOTHING:
+        return []
+    if answer.code:
+        raise HeadwayError(f"headway export {study} --curves ended with code {answer.code}: {answer.last_words}")
+    return json.loads(target.read_text())
 
 
 def _ask(project: Project, *words: str) -> Any:
