@@ -13,7 +13,6 @@ same supervision. When the engine goes, its socket closes, and the template ends
 """
 
 import contextlib
-import gc
 import json
 import os
 import select
@@ -28,7 +27,7 @@ from types import FrameType
 from typing import Any
 
 from headway.core import Redactor
-from headway.engine import confine, processes
+from headway.engine import confine, processes, warming
 from headway.engine.spec import AttemptSpec, Origin
 from headway.engine.worker import find_experiment, perform, set_thread_variables
 from headway.experiments import Experiment, trace
@@ -52,6 +51,7 @@ class _Template:
         self._helpers: frozenset[int] = frozenset()  # what setup() started for all trials, such as a resource tracker
         self._running: dict[int, int] = {}  # pid -> attempt
         self._began: dict[int, float] = {}
+        self._collapsed = False
         self._received = b""
         self._outputs: list[int] = []
 
@@ -68,11 +68,10 @@ class _Template:
         trace.start(str(self._trace), self._ignore)
         self._experiment = find_experiment(self._origin)
         self._setup = self._experiment.prepare()
-        _warm_torch()
+        warming.warm_torch()
         self._files = _stamps(trace.read(str(self._trace)))
         self._helpers = frozenset(processes.children(os.getpid()))
-        gc.collect()
-        gc.freeze()  # workers would else copy the page of every object that their collector looks at
+        warming.settle()
         problem = _unsafe() or self._probe()
         if problem is not None:
             self._mode = "spawn"
@@ -128,6 +127,9 @@ class _Template:
         self._running[pid] = spec.attempt
         self._began[pid] = time.monotonic()
         self._say(begun=spec.attempt, pid=pid, started=processes.start_time(pid))
+        if not self._collapsed and self._mode == "fork":  # while the first trial runs, so that nobody waits for it
+            self._collapsed = True
+            warming.collapse_memory()
 
     def _child(self, spec: AttemptSpec, output: int, template: int) -> None:
         code = 1
@@ -236,12 +238,6 @@ def _compute() -> None:
         weight = torch.ones(256, 256, requires_grad=True)
         (weight @ weight).sum().backward()
         torch.optim.SGD([weight], lr=0.1).step()
-
-
-def _warm_torch() -> None:
-    """Build an optimizer, where torch is loaded: the first one imports torch's compiler stack (1.45 s)."""
-    if (torch := sys.modules.get("torch")) is not None:
-        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 
 
 def _unsafe() -> str | None:

@@ -17,6 +17,7 @@ __all__ = ["explained", "own_writes", "refusal", "refused"]
 
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _PROBE_BYTES = 64 * 1024  # more than SQLite's smallest step, the 32 KiB by which the index of its log grows
+_MAKE_ROOM = "Free some space ('headway gc' shows what can go)"
 
 
 def refused(error: OSError) -> bool:
@@ -46,7 +47,7 @@ def refusal(folder: Path) -> int | None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        return error.errno
+        return error.errno if refused(error) else None
     return None
 
 
@@ -71,9 +72,6 @@ def explained(folder: Path, number: int, study: str = "") -> DiskError:
                 f"one and name it with --store, then {resume}"
             )
     return DiskError(what, number)
-
-
-_MAKE_ROOM = "Free some space ('headway gc' shows what can go)"
 
 
 def _free(folder: Path) -> int:

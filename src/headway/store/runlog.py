@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headway.core import StoreError, UsageError
+from headway.core import DiskError, StoreError, UsageError
+from headway.store.disk import own_writes, refused
 
 __all__ = ["RUN_LOG", "UNLIMITED", "Mark", "Point", "RunLog", "RunLogReader", "Signal"]
 
@@ -39,6 +40,7 @@ _IS_POINT, _IS_NAME, _IS_MARK = 1, 2, 3
 _FIRST_SIZE, _GROWTH = 16 * 1024, 4  # bytes, and the factor by which a full file grows
 _LARGEST_GROWTH = 4 * 1024 * 1024
 _LARGEST_KEPT = 1024 * 1024  # bytes of a file that goes from one attempt to the next
+_LAST_WORDS = 256  # bytes kept for them, as a full disk gives no more
 
 _forks = 0  # how many forks lie between this process and the one that imported this module
 
@@ -87,7 +89,8 @@ class RunLog:
     """
 
     def __init__(self, path: Path, granted: int = UNLIMITED, attempt: int = 0) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        with own_writes(path):
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._lock = threading.Lock()
         self._owner = _forks
         self._keys: dict[str, int] = {}
@@ -100,6 +103,7 @@ class RunLog:
         elif attempt and self._size > _LARGEST_KEPT:
             os.ftruncate(self._file, _FIRST_SIZE)
             self._size = _FIRST_SIZE
+        self._room = self._size - _LAST_WORDS
         self._map = mmap.mmap(self._file, self._size)
         self._words = memoryview(self._map)[:_HEADER].cast("Q")
         if not fresh and self._words[0] != _MAGIC:
@@ -129,7 +133,7 @@ class RunLog:
             if key is None:
                 key = self._name(metric)
             end = self._end + 24
-            if end > self._size:
+            if end > self._room:
                 self._grow(end)
             milliseconds = (time.monotonic_ns() - self._zero) // 1_000_000 & 0xFFFFFFFF
             try:
@@ -147,6 +151,13 @@ class RunLog:
             if self._owner != _forks:
                 self._refuse_fork()
             self._text(_IS_MARK, 0, json.dumps([kind, data]))
+
+    def last_mark(self, kind: str, **data: Any) -> None:
+        """Append how the attempt ends, in the room that is kept for it: a full disk does not take the end away."""
+        with self._lock:
+            if self._owner != _forks:
+                self._refuse_fork()
+            self._text(_IS_MARK, 0, json.dumps([kind, data]), last=True)
 
     @property
     def granted(self) -> int:
@@ -183,10 +194,10 @@ class RunLog:
         self._keys[metric] = key  # only now: on a full disk the name is not in the file, and no point may refer to it
         return key
 
-    def _text(self, kind: int, key: int, text: str) -> None:
+    def _text(self, kind: int, key: int, text: str, *, last: bool = False) -> None:
         data = text.encode()
         end = self._end + 16 + len(data) + -len(data) % 8
-        if end > self._size:
+        if end > (self._size if last else self._room):
             self._grow(end)
         milliseconds = (time.monotonic_ns() - self._zero) // 1_000_000 & 0xFFFFFFFF
         _TEXT.pack_into(self._map, self._end, kind, key, milliseconds, len(data))
@@ -196,7 +207,7 @@ class RunLog:
 
     def _grow(self, needed: int) -> None:
         size = self._size
-        while size < needed:
+        while size - _LAST_WORDS < needed:
             size += min(size * (_GROWTH - 1), _LARGEST_GROWTH)
         # Space is taken before it is mapped: a sparse map on a full disk would end the trial with SIGBUS.
         _allocate(self._file, self._size, size - self._size, self._path)
@@ -204,7 +215,7 @@ class RunLog:
         self._map.close()
         self._map = mmap.mmap(self._file, size)
         self._words = memoryview(self._map)[:_HEADER].cast("Q")
-        self._size = size
+        self._size, self._room = size, size - _LAST_WORDS
 
 
 class RunLogReader:
@@ -311,7 +322,5 @@ def _allocate(file: int, offset: int, size: int, path: Path) -> None:
             os.lseek(file, offset, os.SEEK_SET)
             os.write(file, bytes(size))
     except OSError as error:
-        raise StoreError(
-            f"The run log {path} cannot grow by {size} bytes ({error.strerror}). Free some space; "
-            "everything logged so far is kept."
-        ) from error
+        text = f"The run log {path} cannot grow by {size} bytes ({error.strerror}); all logged so far is kept."
+        raise (DiskError(text, error.errno or 0) if refused(error) else StoreError(text)) from error
