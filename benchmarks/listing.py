@@ -17,6 +17,7 @@ from benchmarks.runner import (
     at_least,
     at_most,
     benchmark,
+    median,
     ratio,
     run_process,
 )
@@ -48,6 +49,7 @@ def run(context: Context) -> Result:
         "best_100_milliseconds": listing.row("headway").figure,
         "best_100_from_a_shell_cpu_milliseconds": listing.row("headway, shell").figure,
         **{f"{row.name}_runs_per_second_after_{trials}": row.figure for row in full.rows},
+        **{f"{row.name}_cpu_milliseconds_per_run_after_{trials}": _cpu_of_a_run(row) for row in full.rows},
         **{f"{row.name}_runs_per_second_from_none": row.figure for row in empty.rows},
         **{f"import_{row.name.replace(' ', '_')}_cpu_milliseconds": row.figure for row in starting.rows},
     }
@@ -128,6 +130,17 @@ def _finish_runs(context: Context, name: str, there: int) -> Sample:
     with context.folder() as folder:
         data = context.drive("finish_runs", name, folder / "runs", there, runs, folder=folder, peer=peer).data
     return Sample(data["runs"] / data["wall_seconds"], data["cpu_seconds"], data["wall_seconds"])
+
+
+def _cpu_of_a_run(row: Row) -> float | None:
+    """Return CPU milliseconds a run: the rates are in wall time and follow the disk, this does not."""
+    return median(
+        [
+            1000 * sample.cpu_seconds / (sample.value * sample.wall_seconds)
+            for sample in row.samples
+            if sample.cpu_seconds is not None and sample.wall_seconds is not None
+        ]
+    )
 
 
 def _starting(context: Context) -> Table:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from benchmarks.runner.context import ROOT, Context
-from benchmarks.runner.environments import Environments
+from benchmarks.runner.environments import Environments, PeerFailed
+from benchmarks.runner.processes import ProcessFailed
 from benchmarks.runner.registry import Benchmark, discover
 from benchmarks.runner.table import show
 
@@ -76,7 +77,8 @@ def _run(item: Benchmark, options: argparse.Namespace) -> bool:
     try:
         result = item.run(context)
     except Exception as error:
-        traceback.print_exc()
+        if not isinstance(error, PeerFailed | ProcessFailed):  # these say all that there is to say
+            traceback.print_exc()
         print(f"Error: the benchmark {item.name!r} broke off: {error!r}", file=sys.stderr)
         print(json.dumps({"name": item.name, "figures": {}, "targets": {}, "holds": False, "error": repr(error)}))
         return False

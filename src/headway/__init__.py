@@ -50,7 +50,12 @@ _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:
-        raise AttributeError(f"module 'headway' has no attribute {name!r}. It exports: {', '.join(__all__)}.")
+        from headway.core.names import nearest
+
+        near = nearest(name, __all__)
+        known = f"It exports: {', '.join(__all__)}." if near is None else f"Did you mean {near!r}?"
+        # Without the module as `obj`: Python would add a suggestion of its own.
+        raise AttributeError(f"module 'headway' has no attribute {name!r}. {known}", name=name, obj=None)
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value

@@ -4,8 +4,11 @@ A case that does not hold leaves its schedule in a file, and the failure names t
 """
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -46,9 +49,11 @@ def hold(walk, tmp_path):
         file, reference = walk
         outcome = torment(file, schedule, tmp_path, reference=reference)
         if outcome.broken:
+            kept = Path(tempfile.mkdtemp(prefix="headway-chaos-"))  # pytest removes its own folders after three runs
+            shutil.copytree(tmp_path, kept, dirs_exist_ok=True)
             broken = list(map(str, outcome.broken))
-            Case(study="walk", schedule=schedule).write(tmp_path / "case.json", broken)
-            pytest.fail("\n".join([*broken, replay_command(tmp_path / "case.json")]))
+            Case(study="walk", schedule=schedule).write(kept / "case.json", broken)
+            pytest.fail("\n".join([*broken, replay_command(kept / "case.json")]))
         assert outcome.trials == 200
         return outcome
 

@@ -88,6 +88,9 @@ class Session:
     def recall(self, stale):
         return 0
 
+    def begins(self, assignment):
+        pass
+
     def done(self):
         return len(self.ends) >= len(self.assignments)
 
@@ -247,7 +250,7 @@ class _Hearing:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.note, self.preparing, self.started = session.note, session.preparing, session.started
-        self.progressed, self.tick = session.progressed, session.tick
+        self.progressed, self.tick, self.recalled = session.progressed, session.tick, session.recalled
 
     def ended(self, trial, assignment, *, reused):
         end = End(assignment.config["what"], assignment.seed, trial, reused)

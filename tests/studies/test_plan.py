@@ -52,6 +52,7 @@ class Player:
 
     def end(self, assignment, *, reused=False):
         trials, places = self.store.trials, self.store.places
+        self.plan.begins(assignment)
         known = trials.same(assignment.candidate, assignment.seed)
         if known:
             reused = True

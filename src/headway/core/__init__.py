@@ -18,7 +18,7 @@ from headway.core.errors import (
     UsageError,
 )
 from headway.core.manifest import FileUse, Manifest
-from headway.core.names import call_checked, nearest, suggestion
+from headway.core.names import call_checked, hint, nearest, suggestion
 from headway.core.redact import Redactor
 from headway.core.space import Choice, Config, Float, Int, Parameter, Scalar, Space, exists
 from headway.core.trial import Direction, Limits, Needs, Reason, Role, TrialState, better
@@ -62,6 +62,7 @@ __all__ = [
     "digest",
     "digest_bytes",
     "exists",
+    "hint",
     "nearest",
     "suggestion",
 ]

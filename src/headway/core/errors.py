@@ -75,7 +75,7 @@ class StoreError(HeadwayError):
 
 
 class DiskError(StoreError):
-    """Say what the disk of the store refuses. `number` is its `errno`. No trial fails by it: its attempt is cut short."""
+    """Say what the disk of the store refuses: `number` is its `errno`. Attempts are cut short by it, and no trial fails."""
 
     def __init__(self, message: str, number: int = 0) -> None:
         super().__init__(message)

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from headway.core.errors import UsageError
 
-__all__ = ["call_checked", "fields_checked", "nearest", "suggestion"]
+__all__ = ["call_checked", "fields_checked", "hint", "nearest", "suggestion"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -36,6 +36,16 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = list(known)
     near = nearest(name, names)
     return f"Known: {', '.join(names) or 'none'}." if near is None else f"Did you mean {near!r}?"
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return a question with the nearest of the known names and a space after it, or nothing where none is near.
+
+    >>> hint("ahsa", ["full", "asha"]), hint("x", ["full", "asha"])
+    ("Did you mean 'asha'? ", '')
+    """
+    near = nearest(name, known)
+    return "" if near is None else f"Did you mean {near!r}? "
 
 
 def call_checked(example: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:

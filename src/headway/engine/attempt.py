@@ -1,6 +1,9 @@
 """One attempt as the engine sees it: its process, its run logs, its output, its limits."""
 
 import asyncio
+import errno
+import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +17,15 @@ from headway.engine.recorder import AttemptPlaces
 from headway.engine.slots import Lease
 from headway.engine.spec import AttemptSpec
 from headway.engine.work import Assignment
-from headway.store import Point, Signal, TrialRecord
+from headway.experiments import EXIT_NO_DISK
+from headway.store import Point, Signal, TrialRecord, refusal
 
 __all__ = ["Attempt"]
 
 _USAGE_EVERY_SECONDS = 0.5
 _GRACE_SECONDS = 60.0  # after a stop: the code behind the loop reports
 _PAUSE_SECONDS = 20.0  # after a pause: the next checkpoint
+_SIGBUS = getattr(signal, "SIGBUS", -1)  # of who writes to a mapped file that the disk cannot take
 _SECONDS_WITHOUT_STEPS = 2.0  # it does not hear the engine, but may be about to end
 
 
@@ -53,6 +58,7 @@ class Attempt:
         self.cause: Reason | None = None
         self.pausing = False
         self.decided: set[int] = set()
+        self._closed = False
         self.peak_memory_bytes = 0
         self.exit: asyncio.Task[Exit] = asyncio.ensure_future(backend.wait(process))
         self._backend = backend
@@ -69,6 +75,26 @@ class Attempt:
     def wall_seconds(self) -> float:
         """Return how long the attempt has run."""
         return time.monotonic() - self._began
+
+    @property
+    def refusal(self) -> int | None:
+        """Return the `errno` of what the store's disk refused to the ended attempt, which is no result then; else None."""
+        progress, ended = self.follower.progress, self.exit.result()
+        if progress.cut_short:
+            return progress.refusal
+        if progress.ended or progress.paused:
+            return None
+        if ended.code == EXIT_NO_DISK and not self.follower.begun:
+            return refusal(self.places.live) or errno.EIO
+        return refusal(self.places.live) if ended.signal == _SIGBUS else None
+
+    @property
+    def problem(self) -> OSError | None:
+        """Return why the session cannot go on: the disk refused what the trial wrote or printed; else None."""
+        if self.sink is not None and self.sink.problem is not None:
+            return self.sink.problem
+        number = self.refusal if self._closed else None
+        return None if number is None else OSError(number, os.strerror(number))
 
     @property
     def _steps(self) -> bool:
@@ -109,7 +135,10 @@ class Attempt:
         self._backend.end(self.process)
 
     def close(self) -> None:
-        """Take the last words and close all files."""
+        """Take the last words and close all files. To do it again changes nothing."""
+        if self._closed:
+            return
+        self._closed = True
         self.follower.poll()
         self.follower.close()
         if self.sink is not None and self.sink.open:

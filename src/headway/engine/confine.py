@@ -18,7 +18,7 @@ try:
 except ImportError:
     resource = None
 
-__all__ = ["become_reaper", "die_with_parent", "limit", "outlive_parent", "own_group"]
+__all__ = ["become_reaper", "data_bytes", "die_with_parent", "limit", "outlive_parent", "own_group"]
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -46,13 +46,16 @@ def become_reaper() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def limit(spec: AttemptSpec) -> None:
-    """Set the limits that the kernel enforces: the data segment of each process, its CPU time, no core dumps."""
+def limit(spec: AttemptSpec, data_bytes: int) -> None:
+    """Set the limits that the kernel enforces: the data segment of each process, its CPU time, no core dumps.
+
+    `data_bytes` is what the process holds already: a fork begins with its template's memory.
+    """
     if resource is None:  # Windows: the engine watches what it can
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if spec.memory_bytes:
-        _lower(resource.RLIMIT_DATA, _data_bytes() + spec.memory_bytes)
+        _lower(resource.RLIMIT_DATA, data_bytes + spec.memory_bytes)
     if spec.cpu_seconds:
         _lower(resource.RLIMIT_CPU, int(spec.cpu_seconds) + 1)
 
@@ -64,8 +67,8 @@ def _lower(kind: int, value: int) -> None:
         resource.setrlimit(kind, (value, value + 5 if kind == resource.RLIMIT_CPU else value))
 
 
-def _data_bytes() -> int:
-    """Return what the process already holds: a fork begins with its template's memory."""
+def data_bytes() -> int:
+    """Return the size of this process's data segment."""
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmData:"):

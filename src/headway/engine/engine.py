@@ -28,7 +28,7 @@ from headway.engine.slots import Slots
 from headway.engine.spec import Origin
 from headway.engine.work import Assignment, Observer, Work
 from headway.experiments import Experiment
-from headway.store import Store, StudyRecord, TrialRecord
+from headway.store import Store, StudyRecord, TrialRecord, explained
 
 __all__ = ["Ending", "Engine"]
 
@@ -81,6 +81,7 @@ class Engine:
         self._running: dict[int, Attempt] = {}
         self._again: list[Assignment] = []
         self._pausing = False
+        self._problem: OSError | None = None  # of the store's disk
         self._starting: asyncio.Future[None] | None = None
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,6 +134,7 @@ class Engine:
                 charge_due = now + _CHARGE_EVERY_SECONDS
             waiting = self._follow()
             self._collect(work)  # before new trials start, in the slots that these had
+            self._mind_the_disk()
             if not self._pausing:
                 await self._fill(work)
             if not self._running and (self._pausing or (not self._again and work.done())):
@@ -167,19 +169,21 @@ class Engine:
             if found.answer is not None:
                 self._answer(work, assignment, found.answer)
             else:
-                await self._start(assignment, found.unfinished)
+                await self._start(work, assignment, found.unfinished)
 
     def _answer(self, work: Work, assignment: Assignment, trial: TrialRecord) -> None:
-        if not self._store.places.has(self._study.id, trial.id):
-            own = self._reuse.own(trial.id)
-            self._store.places.add(self._study.id, trial.id, assignment.role, assignment.number, reused=not own)
-            self._rungs.recall_trial(trial.id)
+        with self._store.database.write():
+            work.begins(assignment)
+            if not self._store.places.has(self._study.id, trial.id):
+                own = self._reuse.own(trial.id)
+                self._store.places.add(self._study.id, trial.id, assignment.role, assignment.number, reused=not own)
+                self._rungs.recall_trial(trial.id)
         self._observer.ended(trial, assignment, reused=True)
         work.ended(assignment, trial, reused=True)
 
-    async def _start(self, assignment: Assignment, unfinished: TrialRecord | None) -> None:
+    async def _start(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None) -> None:
         """Start a trial, unless the session ends while its imports or its setup still run."""
-        self._starting = asyncio.ensure_future(self._launch(assignment, unfinished))
+        self._starting = asyncio.ensure_future(self._launch(work, assignment, unfinished))
         try:
             await self._starting
         except asyncio.CancelledError:
@@ -188,14 +192,14 @@ class Engine:
         finally:
             self._starting = None
 
-    async def _launch(self, assignment: Assignment, unfinished: TrialRecord | None) -> None:
+    async def _launch(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None) -> None:
         if not self._launcher.opened:
             self._observer.preparing(f"importing {self._experiment.name}")
             await self._launcher.open(self._observer.note)
             self._observer.preparing("")
         if unfinished is not None:
             self._begin_anew_if_changed(unfinished)
-        attempt = await self._launcher.launch(assignment, unfinished)
+        attempt = await self._launcher.launch(work, assignment, unfinished)
         attempt.exit.add_done_callback(lambda _: self._wake.set())
         self._running[attempt.spec.trial] = attempt
         self._observer.started(attempt.spec.trial, assignment)
@@ -224,14 +228,23 @@ class Engine:
     def _collect(self, work: Work) -> None:
         for trial, attempt in list(self._running.items()):
             if attempt.exit.done():
-                del self._running[trial]
+                record = self._record(trial, attempt)
+                del self._running[trial]  # only now: the run logs of what is not in the record yet must stay
                 self._slots.give_back(attempt.lease)
-                self._settle(work, self._record(trial, attempt), attempt.assignment)
+                self._settle(work, record, attempt.assignment)
+
+    def _mind_the_disk(self) -> None:
+        """End the session where the store's disk refused what a trial wrote for Headway, or printed."""
+        found = self._problem or next((item.problem for item in self._running.values() if item.problem), None)
+        if found is not None:
+            raise explained(self._store.folder, found) from found
 
     def _record(self, trial: int, attempt: Attempt) -> TrialRecord:
         attempt.close()
         ended, progress = attempt.exit.result(), attempt.follower.progress
         interrupted = attempt.pausing and not progress.ended and not progress.paused
+        interrupted = interrupted or attempt.refusal is not None
+        self._problem = self._problem or attempt.problem
         record = self._recorder.record(
             trial,
             attempt.spec.attempt,
@@ -261,7 +274,7 @@ class Engine:
             work.ended(assignment, record, reused=False)
             if record.state == TrialState.STOPPED:  # of all ended trials, these alone keep theirs
                 self._trim_checkpoints()
-        elif not self._pausing:
+        elif not self._pausing and self._problem is None:
             self._observer.note(f"Trial {record.id} is tried once more: {record.message or 'its process went away.'}")
             self._again.append(assignment)
 
@@ -313,9 +326,10 @@ class Engine:
         self._wake.set()
 
     async def _close(self) -> None:
+        for attempt in self._running.values():
+            attempt.pausing = attempt.pausing or not attempt.exit.done()
         await self._launcher.close()
         for trial, attempt in list(self._running.items()):
-            attempt.pausing = True
             with contextlib.suppress(HeadwayError, OSError):  # what cannot be written now, the next engine recovers
                 await attempt.exit
                 self._record(trial, attempt)

@@ -14,7 +14,7 @@ from headway.engine.output import OutputSink
 from headway.engine.slots import Lease, Slots
 from headway.engine.spec import AttemptSpec, Origin
 from headway.engine.surroundings import surroundings
-from headway.engine.work import Assignment
+from headway.engine.work import Assignment, Work
 from headway.experiments import Experiment
 from headway.store import Store, StudyRecord, TrialRecord
 
@@ -72,27 +72,31 @@ class Launcher:
         await self._backend.open(keep)
         self.opened = True
 
-    async def launch(self, assignment: Assignment, unfinished: TrialRecord | None) -> Attempt:
+    async def launch(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None) -> Attempt:
         """Start an attempt at a new trial or an `unfinished` one, in a slot that the caller knows to be free."""
         lease = self._slots.take()
         try:
-            spec = self._begin(assignment, unfinished, lease)
+            spec = self._begin(work, assignment, unfinished, lease)
             return await self._start(assignment, unfinished, spec, lease)
         except BaseException:
             self._slots.give_back(lease)
             raise
 
-    def _begin(self, assignment: Assignment, unfinished: TrialRecord | None, lease: Lease) -> AttemptSpec:
+    def _begin(
+        self, work: Work, assignment: Assignment, unfinished: TrialRecord | None, lease: Lease
+    ) -> AttemptSpec:
         """Write in one transaction that the trial runs, and see to its folders."""
         live = None if self._experiment.opaque else self._live(lease.slot)
         record, trials = self._record(assignment.scheduled), self._store.trials
-        if unfinished is None:
-            a = assignment
-            begun = trials.begin_new(a.candidate, a.seed, self._study.id, a.role, a.number, record, live)
-            trial, attempt, directory = begun.trial, begun.id, begun.directory
-        else:
-            trial, directory = unfinished.id, f"runs/{unfinished.id}/{len(trials.attempts(unfinished.id)) + 1}"
-            attempt = trials.begin(trial, self._study.id, directory, record, live)
+        with self._store.database.write():
+            work.begins(assignment)
+            if unfinished is None:
+                a = assignment
+                begun = trials.begin_new(a.candidate, a.seed, self._study.id, a.role, a.number, record, live)
+                trial, attempt, directory = begun.trial, begun.id, begun.directory
+            else:
+                trial, directory = unfinished.id, f"runs/{unfinished.id}/{len(trials.attempts(unfinished.id)) + 1}"
+                attempt = trials.begin(trial, self._study.id, directory, record, live)
         spec = AttemptSpec(
             attempt=attempt,
             trial=trial,

@@ -1,12 +1,13 @@
 """One engine a study: a lease in the store, known by pid and start time. A dead engine's lease is taken over."""
 
 import os
+import shlex
 
 from headway.core import StudyBusy
 from headway.engine import processes
-from headway.store import Store
+from headway.store import Store, StudyRecord
 
-__all__ = ["MARK", "mark", "own_mark", "release", "take"]
+__all__ = ["MARK", "mark", "own_mark", "refuse_busy", "release", "take"]
 
 MARK = "HEADWAY_ENGINE"
 
@@ -21,19 +22,27 @@ def own_mark() -> str:
     return mark(os.getpid(), processes.start_time(os.getpid()) or 0.0)
 
 
+def refuse_busy(study: StudyRecord) -> None:
+    """Raise `StudyBusy` where a living engine runs the study: before anything of it is touched."""
+    if study.lease_pid is None or study.lease_started is None:
+        return
+    if processes.alive(study.lease_pid, study.lease_started):
+        name = shlex.quote(study.name)
+        raise StudyBusy(
+            f"The study {study.name!r} is running already, in process {study.lease_pid}. Watch it with: "
+            f"headway status {name} --watch; end it with: headway stop {name}"
+        )
+
+
 def take(store: Store, name: str) -> bool:
     """Take the study for this process, or raise `StudyBusy` and say who has it. Tell whether a dead engine had it.
 
     What a dead engine has left running is ended first: should its template have died with it, nobody else would do it.
     """
     study = store.studies.get(name)
+    refuse_busy(study)
     previous = None
     if study.lease_pid is not None and study.lease_started is not None:
-        if processes.alive(study.lease_pid, study.lease_started):
-            raise StudyBusy(
-                f"The study {name!r} is running already, in process {study.lease_pid}. Watch it with: "
-                f"headway status {name}; end it with: headway stop {name}"
-            )
         previous = (study.lease_pid, study.lease_started)
     if not store.studies.take_lease(study.id, os.getpid(), processes.start_time(os.getpid()) or 0.0, previous):
         raise StudyBusy(f"Another engine took the study {name!r} this moment. See: headway status {name}")

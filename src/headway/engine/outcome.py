@@ -4,7 +4,7 @@ import math
 import signal
 from dataclasses import dataclass
 
-from headway.core import Limits, Reason, TrialState, digest
+from headway.core import Limits, Reason, TrialState, digest, hint
 from headway.engine.progress import Progress
 
 __all__ = ["Exit", "Outcome", "judge"]
@@ -22,7 +22,8 @@ _OUT_OF_MEMORY = (
 class Exit:
     """Say how a process ended: by a code, or by a signal, and what it cost (`wall_seconds` where somebody watched).
 
-    `lost` where it went away before its trial ended; `interrupted` where that was because its engine did.
+    `lost` where it went away before its trial ended; `interrupted` where that was because its engine did, or because
+    the disk of the store took nothing more.
     """
 
     code: int | None = None
@@ -53,7 +54,7 @@ def judge(progress: Progress, ended: Exit, cause: Reason | None, metric: str, li
         return Outcome(state=TrialState.STOPPED, reason=cause, message=_stopped(progress), value=finite)
     if cause is not None:
         return _failed(cause, _limit_text(cause, limits), value=finite)
-    if progress.paused or ended.lost:
+    if progress.paused or progress.cut_short or ended.lost:
         return Outcome(state=TrialState.PAUSED, value=finite)
     if progress.failure is not None:
         return _of_failure(progress.failure, finite)
@@ -73,7 +74,7 @@ def _of_value(progress: Progress, value: float | None, metric: str) -> Outcome:
         there = f"it logged {', '.join(seen)}" if seen else "it logged nothing"
         return _failed(
             Reason.NO_METRIC,
-            f"The trial ended without {metric!r}; {there}. "
+            f"The trial ended without {metric!r}; {there}. {hint(metric, seen)}"
             f"Report it: run.report({metric}=...), or print '{metric}: VALUE'.",
         )
     if not math.isfinite(value):

@@ -1,5 +1,6 @@
 """What a trial prints: read from a pipe, freed of secrets, kept up to a limit."""
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -22,6 +23,7 @@ class OutputSink:
         self.descriptor = descriptor
         self.seen_bytes = 0
         self.open = True
+        self.problem: OSError | None = None  # why it cannot be kept; it is taken from the pipe all the same
         self._path = path
         self._file: TextIO | None = None  # most trials print nothing
         self._redactor = redactor
@@ -65,7 +67,8 @@ class OutputSink:
             self.open = False
             os.close(self.descriptor)
             if self._file is not None:
-                self._file.close()
+                with contextlib.suppress(OSError):  # known as the problem
+                    self._file.close()
 
     def _more(self) -> bool:
         import select
@@ -73,12 +76,16 @@ class OutputSink:
         return not self.too_much and bool(select.select([self.descriptor], [], [], 0)[0])
 
     def _write(self, data: bytes) -> None:
-        if data:
+        if not data or self.problem is not None:
+            return
+        try:
             if self._file is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self._path.open("a", encoding="utf-8", errors="replace")
             self._file.write(self._redactor.text(data.decode(errors="replace")))
             self._file.flush()
+        except OSError as error:
+            self.problem = error
 
 
 def _cut(data: bytes) -> tuple[bytes, bytes]:

@@ -63,8 +63,8 @@ def children(pid: int) -> list[int]:
     found: list[int] = []
     with contextlib.suppress(OSError):  # it has ended
         for task in os.listdir(f"/proc/{pid}/task"):
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children", "rb") as file:
-                found += [int(child) for child in file.read().split()]
+            with contextlib.suppress(OSError):
+                found += [int(child) for child in _read(f"/proc/{pid}/task/{task}/children").split()]
     return found
 
 
@@ -136,10 +136,23 @@ def end_tree(pid: int) -> None:
             os.kill(member, signal.SIGKILL)
 
 
+def _read(path: str) -> bytes:
+    """Read a file of /proc with three system calls: `open` makes eight."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = b""
+        while piece := os.read(file, 65536):
+            data += piece
+            if len(piece) < 4096:  # the kernel gives these files in pages at least
+                break
+        return data
+    finally:
+        os.close(file)
+
+
 def _stat(pid: int) -> list[str] | None:
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            text = file.read()
+        text = _read(f"/proc/{pid}/stat").decode(errors="replace")
     except OSError:
         return None
     return text[text.rindex(")") + 2 :].split()

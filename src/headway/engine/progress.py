@@ -27,6 +27,8 @@ class Progress:
     left: bool = False
     checkpoint: int | None = None
     restored: int | None = None
+    damaged: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    refusal: int | None = None
     inputs: list[str] = field(default_factory=list[str])
     artifacts: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -51,6 +53,10 @@ class Progress:
                 self.checkpoint = data["step"]
             case "restored":
                 self.restored = data["step"]
+            case "damaged checkpoint":
+                self.damaged.append(data)
+            case "interrupted":
+                self.refusal = data["errno"]
             case "input":
                 self.inputs.append(data["path"])
             case "artifact":
@@ -65,6 +71,11 @@ class Progress:
                 self.left = True
             case _:
                 pass
+
+    @property
+    def cut_short(self) -> bool:
+        """Tell whether the store's disk refused what Headway wrote, before the trial ended: it has no result then."""
+        return self.refusal is not None and not self.ended and not self.paused
 
     def objective(self, metric: str) -> float | None:
         """Return the objective: the last report of the metric, else of the one unnamed value, else the last logged."""
@@ -99,6 +110,7 @@ class Follower:
         self._folder = folder
         self._attempt = attempt  # whose log it has to be, where attempts use one file after the other
         self._many = many  # a command's script, or its ranks, may write logs beside the worker's
+        self.begun = False  # whether there was any log
         self._readers: dict[str, RunLogReader] = {}
         self._damaged: set[str] = set()
         self._granted: int | None = None
@@ -174,6 +186,7 @@ class Follower:
             reader.close()
             return
         self._readers[name] = reader
+        self.begun = True
         if self._granted is not None:
             reader.grant(self._granted)
         if self._signal:

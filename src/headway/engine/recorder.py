@@ -108,6 +108,8 @@ class Recorder:
                 horizon=progress.horizon if progress.horizon is not None or earlier is None else earlier.horizon,
                 manifest=manifest.digest,
             )
+            for damage in progress.damaged:
+                self._store.events.add("damaged checkpoint", study=self._study.id, trial=trial, **damage)
             if progress.failure is not None:
                 self._store.events.add(
                     "failed", study=self._study.id, trial=trial, traceback=progress.failure["traceback"]
@@ -152,7 +154,8 @@ class Recorder:
         follower.poll()
         follower.close()
         seconds = max((point.seconds for point in follower.progress.points), default=0.0)
-        finished = follower.progress.ended or follower.progress.failure is not None
+        progress = follower.progress
+        finished = progress.ended or (progress.failure is not None and not progress.cut_short)
         self.record(
             attempt.trial,
             attempt.id,
@@ -185,12 +188,14 @@ class Recorder:
     def _tidy(self, trial: int, folder: Path, state: TrialState) -> None:
         """Remove what the record holds now; what was printed stays, and an empty folder goes."""
         _remove_passing(folder)
-        checkpoints = self._store.checkpoint_folder(trial)
+        checkpoints = os.path.join(self._store.folder, "checkpoints", str(trial))
         if state in _WITHOUT_STATE and os.path.exists(checkpoints):
             shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _remove_passing(folder: Path) -> None:
+    if not os.path.exists(folder):  # most attempts print nothing, and make none
+        return
     with contextlib.suppress(FileNotFoundError):
         for entry in os.scandir(folder):
             if entry.name.endswith(".runlog") or entry.name in _PASSING:

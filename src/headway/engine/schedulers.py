@@ -8,7 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
 
-from headway.core import Direction, UsageError
+from headway.core import Direction, UsageError, hint
 
 __all__ = ["FullRuns", "Scheduler", "SuccessiveHalving", "make_scheduler"]
 
@@ -98,14 +98,22 @@ def make_scheduler(name: str, direction: Direction) -> Scheduler:
 
     match = re.fullmatch(r"(full|asha)(?:\(([^()]*)\))?", name.strip())
     if match is None:
-        raise UsageError(f"The scheduler {name!r} is unknown. Use 'full', 'asha' or 'asha(reduction=3, first=0.11)'.")
+        near = hint(name.partition("(")[0].strip(), ("full", "asha"))
+        raise UsageError(
+            f"The scheduler {name!r} is unknown. {near}Use 'full', 'asha' or 'asha(reduction=3, first=0.11)'."
+        )
     if match[1] == "full":
+        if (match[2] or "").strip():
+            raise UsageError("The scheduler 'full' takes no settings. Use 'full' or 'asha(reduction=3)'.")
         return FullRuns()
     reduction, first = 3, 1 / 9
     for part in filter(None, (match[2] or "").replace(" ", "").split(",")):
         key, _, text = part.partition("=")
         if key not in ("reduction", "first"):
-            raise UsageError(f"The scheduler {name!r} has the unknown setting {key!r}. It takes reduction and first.")
+            near = hint(key, ("reduction", "first"))
+            raise UsageError(
+                f"The scheduler {name!r} has the unknown setting {key!r}. {near}It takes reduction and first."
+            )
         try:
             if key == "reduction":
                 reduction = int(text)

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from headway.core import Limits
+from headway.core import Limits, UsageError, hint
 
-__all__ = ["EngineSettings", "with_default_memory"]
+__all__ = ["EngineSettings", "check_backend", "with_default_memory"]
 
+_BACKENDS = ("local", "spawn", "inline")
 _MEMORY_SHARE = 0.9
 
 
@@ -20,6 +21,18 @@ class EngineSettings:
     backend: str = "local"
     checkpoint_bytes: int = 20 * 1024**3
     retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        check_backend(self.backend)
+        if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
+            raise UsageError(f"workers={self.workers!r} run nothing. Give a whole number from 1, or none at all.")
+
+
+def check_backend(name: str) -> None:
+    """Raise `UsageError` for a backend that there is not."""
+    if name not in _BACKENDS:
+        near = hint(str(name), _BACKENDS)
+        raise UsageError(f"The backend {name!r} is unknown. {near}Use 'local', 'spawn' or 'inline'.")
 
 
 def with_default_memory(limits: Limits) -> Limits:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from headway.core import Needs, UsageError
 
-__all__ = ["Lease", "Slots", "available_cores", "available_gpus"]
+__all__ = ["Lease", "Slots", "available_cores", "available_gpus", "check_needs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,17 +22,10 @@ class Slots:
 
     def __init__(self, needs: Needs, *, workers: int | None, cores: int | None = None, gpus: int | None = None) -> None:
         self.cores = available_cores() if cores is None else cores
-        found = available_gpus() if gpus is None and needs.gpus else (gpus or 0)
-        if needs.gpus > found:
-            raise UsageError(
-                f"A trial needs {needs.gpus} GPUs, and this machine shows {found}. Lower needs.gpus, or "
-                "install the extra that counts them: pip install 'headway[gpu]'."
-            )
+        found = check_needs(needs, gpus)
         fitting = max(1, self.cores // needs.cores)
         if needs.gpus:
             fitting = min(fitting, found // needs.gpus)
-        if workers is not None and workers < 1:
-            raise UsageError(f"{workers} workers run nothing. Give --workers 1 or more.")
         # More workers than cores is a person's choice where each needs one core; otherwise the cores decide.
         alone = needs.cores == 1 and not needs.gpus
         self.workers = fitting if workers is None else workers if alone else min(workers, fitting)
@@ -59,6 +52,17 @@ class Slots:
         """Give back what a trial had."""
         self._slots.append(lease.slot)
         self._free_gpus = sorted([*self._free_gpus, *lease.gpus])
+
+
+def check_needs(needs: Needs, gpus: int | None = None) -> int:
+    """Return how many GPUs there are to hand out, counted if trials need any; raise `UsageError` for too few."""
+    found = available_gpus() if gpus is None and needs.gpus else (gpus or 0)
+    if needs.gpus > found:
+        raise UsageError(
+            f"A trial needs {needs.gpus} GPUs, and this machine shows {found}. Lower needs.gpus, or "
+            "install the extra that counts them: pip install 'headway[gpu]'."
+        )
+    return found
 
 
 def available_cores() -> int:

@@ -26,11 +26,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from headway.core import Redactor
+from headway.core import DiskError, Redactor
 from headway.engine import confine, processes, warming
 from headway.engine.spec import AttemptSpec, Origin
 from headway.engine.worker import find_experiment, perform, set_thread_variables
-from headway.experiments import Experiment, trace
+from headway.experiments import EXIT_NO_DISK, Experiment, trace
+from headway.store import own_writes
 
 __all__ = ["main"]
 
@@ -52,6 +53,7 @@ class _Template:
         self._running: dict[int, int] = {}  # pid -> attempt
         self._began: dict[int, float] = {}
         self._collapsed = False
+        self._data_bytes = 0
         self._received = b""
         self._outputs: list[int] = []
 
@@ -80,6 +82,7 @@ class _Template:
 
     def serve(self) -> None:
         """Fork, watch and end trials until the engine goes."""
+        self._data_bytes = confine.data_bytes()
         wake, wake_write = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(wake_write, False)
@@ -150,13 +153,16 @@ class _Template:
             if self._mode == "spawn":
                 order = json.dumps({"origin": self._origin.to_json(), "spec": spec.to_json()})
                 os.execv(sys.executable, [sys.executable, "-m", "headway.engine.worker", order])
-            confine.limit(spec)
+            confine.limit(spec, self._data_bytes)
             assert self._experiment is not None
             if self._origin.command is None:
-                trace.start(spec.trace, spec.ignore, keep=True, attempt=spec.attempt)
+                with own_writes(Path(spec.trace)):
+                    trace.start(spec.trace, spec.ignore, keep=True, attempt=spec.attempt)
             code = perform(self._experiment, spec, self._setup)
             sys.stdout.flush()
             sys.stderr.flush()
+        except DiskError:
+            code = EXIT_NO_DISK
         except BaseException:
             with contextlib.suppress(Exception):
                 traceback.print_exc()

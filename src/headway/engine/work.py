@@ -36,6 +36,10 @@ class Work(Protocol):
         """Return the next trial to run, or None when there is nothing to start now."""
         ...
 
+    def begins(self, assignment: Assignment) -> None:
+        """Write what the record must hold before the trial: called in the transaction that writes its beginning."""
+        ...
+
     def done(self) -> bool:
         """Tell whether nothing more will come, even once the running trials have ended."""
         ...

@@ -1,8 +1,11 @@
 """What happens inside a worker, the same in a fork, a fresh interpreter and the engine's own process: one attempt.
 
-A trial's end is written into its run log before the process goes: `ended`, `paused` or `failed` with its fingerprint.
+A trial's end is written into its run log before the process goes: `ended`, `paused` or `failed` with its fingerprint;
+or `interrupted`, where the store's disk refuses what Headway itself writes, which says nothing of the trial. Should
+there be no log to write it into, the exit code says it.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -13,10 +16,11 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, cast
 
-from headway.core import ExperimentError, Reason, Redactor
+from headway.core import DiskError, ExperimentError, HeadwayError, Reason, Redactor
 from headway.engine import fingerprint
 from headway.engine.spec import AttemptSpec, Origin
 from headway.experiments import (
+    EXIT_NO_DISK,
     EXIT_PAUSED,
     BadMetric,
     CommandExperiment,
@@ -29,7 +33,7 @@ from headway.experiments import (
     seed_everything,
     set_current,
 )
-from headway.store import UNLIMITED, RunLog
+from headway.store import UNLIMITED, RunLog, own_writes
 
 __all__ = ["EXIT_FAILED", "find_experiment", "perform", "set_thread_variables"]
 
@@ -78,7 +82,10 @@ def perform(experiment: Experiment, spec: AttemptSpec, setup: Any) -> int:
     """Run one attempt to its end and return the exit code of its process."""
     # Only the run that calls `steps` waits at rungs: the script where there is one, else this process.
     rungs = () if experiment.opaque else spec.rungs
-    log = RunLog(spec.log, granted=0 if rungs else UNLIMITED, attempt=spec.attempt)
+    try:
+        log = RunLog(spec.log, granted=0 if rungs else UNLIMITED, attempt=spec.attempt)
+    except DiskError:
+        return EXIT_NO_DISK
     run = Run(
         log,
         config=spec.config,
@@ -95,7 +102,7 @@ def perform(experiment: Experiment, spec: AttemptSpec, setup: Any) -> int:
             _set_torch_threads(spec.threads)
             seed_everything(spec.seed)
         experiment.run(run)
-        log.mark("ended")
+        log.last_mark("ended")
         return 0
     except Paused:
         return EXIT_PAUSED
@@ -108,8 +115,19 @@ def perform(experiment: Experiment, spec: AttemptSpec, setup: Any) -> int:
 
 
 def _failed(log: RunLog, error: BaseException) -> int:
+    try:
+        return _tell(log, error)
+    except DiskError as refused:
+        with contextlib.suppress(DiskError):  # the exit code says it as well
+            log.disk_refused(refused.number)
+        return EXIT_NO_DISK
+
+
+def _tell(log: RunLog, error: BaseException) -> int:
+    if isinstance(error, DiskError):
+        raise error
     if isinstance(error, SystemExit) and error.code in (0, None):
-        log.mark("exited", code=0)
+        log.last_mark("exited", code=0)
         return 0
     redactor = Redactor.of_environment(os.environ)
     if isinstance(error, CommandFailed):
@@ -119,7 +137,8 @@ def _failed(log: RunLog, error: BaseException) -> int:
         mark = fingerprint.of_exception(error)
         text = "".join(traceback.format_exception(error))
         sys.stderr.write(text)
-    message = str(error) if isinstance(error, CommandFailed) else f"{type(error).__name__}: {error}"
+    ours = isinstance(error, CommandFailed | HeadwayError)  # it says in a sentence what is wrong
+    message = str(error) if ours else f"{type(error).__name__}: {error}"
     log.mark(
         "failed",
         reason=_reason(error),
@@ -155,10 +174,20 @@ def main() -> None:
 
     data = json.loads(sys.argv[1])
     origin, spec = Origin(**data["origin"]), AttemptSpec.from_json(data["spec"])
-    confine.limit(spec)
-    code = EXIT_FAILED
-    if origin.command is None:
-        trace.start(spec.trace, spec.ignore, attempt=spec.attempt)
+    confine.limit(spec, confine.data_bytes())
+    try:
+        if origin.command is None:
+            with own_writes(Path(spec.trace)):
+                trace.start(spec.trace, spec.ignore, attempt=spec.attempt)
+        code = _prepare_and_perform(origin, spec)
+    except DiskError:
+        code = EXIT_NO_DISK
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _prepare_and_perform(origin: Origin, spec: AttemptSpec) -> int:
     try:
         experiment = find_experiment(origin)
         setup = experiment.prepare()
@@ -166,11 +195,8 @@ def main() -> None:
         log = RunLog(spec.log, attempt=spec.attempt)
         code = _failed(log, error)
         log.close()
-    else:
-        code = perform(experiment, spec, setup)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+        return code
+    return perform(experiment, spec, setup)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from headway.experiments.definition import Experiment, FunctionExperiment, exper
 from headway.experiments.loading import StopLoading, load_file, loading
 from headway.experiments.metrics import LineSplitter, MetricLine, OutputParser
 from headway.experiments.randomness import seed_everything
-from headway.experiments.run import EXIT_PAUSED, BadMetric, Paused, Run, RunChannel, Settings
+from headway.experiments.run import EXIT_NO_DISK, EXIT_PAUSED, BadMetric, Paused, Run, RunChannel, Settings
 
 __all__ = [
+    "EXIT_NO_DISK",
     "EXIT_PAUSED",
     "BadMetric",
     "CommandExperiment",

@@ -73,6 +73,9 @@ class _Silence:
     def mark(self, kind: str, **data: Any) -> None:
         """Drop a mark."""
 
+    def disk_refused(self, number: int) -> None:
+        """Tell nobody."""
+
     def wait_at(self, step: int) -> None:
         """Do not wait."""
 

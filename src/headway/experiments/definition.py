@@ -10,7 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -73,7 +73,7 @@ class Experiment(ABC):
     def described(self) -> dict[str, Any]:
         """Return what makes it this experiment and no other, as JSON. Code does not count: the manifest has it."""
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Return the digest of `described`: what candidates refer to."""
         return digest(self.described)

@@ -73,7 +73,9 @@ def _flag() -> Generator[None]:
 
 def _explained(path: Path, error: BaseException) -> str:
     text = f"{type(error).__name__}: {str(error).rstrip('.')}"
-    return f"The study file does not import. {_place(path, error)}: {text}. {_advice(path, error)}"
+    if not text.endswith("?"):  # headway.Flaot suggests a name itself
+        text += f". {_advice(path, error)}"
+    return f"The study file does not import. {_place(path, error)}: {text}"
 
 
 def _place(path: Path, error: BaseException) -> str:

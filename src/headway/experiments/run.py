@@ -4,23 +4,35 @@ Everything that a run says goes through its run log; what the engine wants comes
 of Headway (`python train.py`) a detached run does the same work and records nothing.
 """
 
+import contextlib
 import math
 import operator
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
-from headway.core import ExperimentError
+from headway.core import DiskError, ExperimentError
 from headway.experiments import checkpoints, randomness
-from headway.store import UNLIMITED, Signal
+from headway.store import UNLIMITED, Signal, own_writes
 
-__all__ = ["EXIT_PAUSED", "UNSET", "BadMetric", "Paused", "Run", "RunChannel", "Settings", "number_of", "shown"]
+__all__ = [
+    "EXIT_NO_DISK",
+    "EXIT_PAUSED",
+    "UNSET",
+    "BadMetric",
+    "Paused",
+    "Run",
+    "RunChannel",
+    "Settings",
+    "number_of",
+    "shown",
+]
 
-EXIT_PAUSED = 75
+EXIT_NO_DISK, EXIT_PAUSED = 74, 75  # EX_IOERR and EX_TEMPFAIL of sysexits.h
 UNSET: Any = object()  # told from None, which somebody may report by mistake
+_PIECE = 1024 * 1024  # bytes
 _LONGEST_SHOWN = 100  # characters of a value in a message: it may be an array
 _WAIT_SECONDS = (0.0005, 0.005)  # first and longest sleep while the engine decides at a rung
 
@@ -34,6 +46,10 @@ class RunChannel(Protocol):
 
     def mark(self, kind: str, **data: Any) -> None:
         """Record a thing that is no point."""
+        ...
+
+    def disk_refused(self, number: int) -> None:
+        """Record that the store's disk refused a write, by its `errno`: the attempt is cut short, and no result."""
         ...
 
     def wait_at(self, step: int) -> None:
@@ -128,7 +144,8 @@ class Run:
     @property
     def folder(self) -> Path:
         """Return a folder of this attempt's own, for files that nobody needs later; `artifact` keeps one."""
-        os.makedirs(self._folder, exist_ok=True)
+        with self._refusals_told(), own_writes(self._folder):
+            os.makedirs(self._folder, exist_ok=True)
         return self._folder
 
     def log(self, /, step: int | None = None, **metrics: float) -> None:
@@ -187,19 +204,27 @@ class Run:
         asked = self._channel.signal != Signal.NONE or done == self._limit
         if every is not None and done % every and not asked:
             return
-        path = checkpoints.save(self._checkpoint_folder, done, state() if callable(state) else state)
+        built = state() if callable(state) else state
+        with self._refusals_told():
+            path = checkpoints.save(self._checkpoint_folder, done, built)
         self._saved_at = done
         self._channel.mark("checkpoint", step=done, bytes=path.stat().st_size)
 
     def restore(self) -> Any:
-        """Return the state of the newest checkpoint of this trial, or None; `steps` then goes on after it."""
-        path = None if self._checkpoint_folder is None else checkpoints.latest(self._checkpoint_folder)
-        if path is None:
+        """Return the state of the newest checkpoint of this trial, or None; `steps` then goes on after it.
+
+        A checkpoint that the disk damaged counts for nothing: the one before it does, else the trial begins anew.
+        """
+        if self._checkpoint_folder is None:
             return None
-        self._first, state, self._random = checkpoints.load(path)
+        with self._refusals_told():
+            found = checkpoints.newest(self._checkpoint_folder, self._tell_damage)
+        if found is None:
+            return None
+        self._first, self._random = found.steps, found.random
         self.step = max(self._first - 1, 0)
         self._channel.mark("restored", step=self._first)
-        return state
+        return found.state
 
     def input(self, path: str | os.PathLike[str]) -> Path:
         """Declare a file or folder that the result depends on, and return its path.
@@ -223,11 +248,25 @@ class Run:
         if kept.is_absolute() or ".." in kept.parts:
             raise ExperimentError(f"The artifact's name {name!r} leaves its folder. Give one such as 'plots/loss.png'.")
         target = self.folder / "artifacts" / kept
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.absolute() != target.absolute():
-            shutil.copyfile(source, target)
+        with self._refusals_told(), source.open("rb") as file:
+            with own_writes(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+            if source.absolute() != target.absolute():
+                _copy(file, target)
         self._channel.mark("artifact", name=str(kept), path=str(target))
         return target
+
+    @contextlib.contextmanager
+    def _refusals_told(self) -> Generator[None]:
+        """Tell the engine where the disk refuses what Headway itself writes: that is no result of the trial."""
+        try:
+            yield
+        except DiskError as error:
+            self._channel.disk_refused(error.number)
+            raise
+
+    def _tell_damage(self, step: int, problem: str) -> None:
+        self._channel.mark("damaged checkpoint", step=step, problem=problem)
 
     def _next_rung(self, done: int, n: int) -> int:
         reached = [step for step in (max(1, math.ceil(n * rung)) for rung in self._rungs) if step > done]
@@ -272,6 +311,17 @@ def shown(value: object) -> str:
     """Return a value as a message shows it, with its type."""
     text = " ".join(repr(value).split())
     return f"{text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + '…'} of type {type(value).__name__}"
+
+
+def _copy(source: BinaryIO, target: Path) -> None:
+    """Copy a file; only what is written is Headway's own, and the disk of the source may be another."""
+    with own_writes(target):
+        file = target.open("wb", buffering=0)
+    with file:
+        while rest := memoryview(source.read(_PIECE)):
+            with own_writes(target):
+                while rest:
+                    rest = rest[file.write(rest) :]
 
 
 def _number(what: str, value: object) -> float:

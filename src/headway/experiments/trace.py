@@ -46,7 +46,7 @@ _installed = False
 _seen: set[bytes] = set()
 _written: set[str] = set()
 _ignored: tuple[str, ...] = ()
-_loaded: tuple[tuple[int, ...], tuple[bytes, ...]] = ((), ())  # the modules at the last look, and their entries
+_loaded: tuple[tuple[int, str], tuple[bytes, ...]] = ((0, ""), ())  # the modules at the last look, and their entries
 _sights: dict[tuple[str, int], tuple[bytes, ...]] = {}  # of modules that were imported before the trace began
 
 
@@ -65,7 +65,7 @@ def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False, attempt: 
     ignored = (*_standard(), *_prefixes(ignore))
     if ignored != _ignored:
         _ignored = ignored
-        _loaded = ((), ())
+        _loaded = ((0, ""), ())
         _sights.clear()
     _seen.discard(b"h")
     if not keep:
@@ -80,10 +80,9 @@ def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False, attempt: 
 def loaded() -> None:
     """Trace what was imported before the trace began."""
     global _loaded
-    modules = list(sys.modules.values())
-    there = tuple(map(id, modules))
+    there = (len(sys.modules), next(reversed(sys.modules)))  # imports come last
     if there != _loaded[0]:
-        _loaded = (there, _entries(modules))
+        _loaded = (there, _entries(list(sys.modules.values())))
     _write(*_loaded[1])
 
 

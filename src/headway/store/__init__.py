@@ -2,6 +2,7 @@
 
 from headway.store.artifacts import Artifacts, digest_file
 from headway.store.curves import Curve, live_items, live_points
+from headway.store.disk import explained, own_writes, refusal, resumable
 from headway.store.facade import FOLDER, Store, find_root
 from headway.store.records import (
     ArtifactRecord,
@@ -50,7 +51,11 @@ __all__ = [
     "VerdictRecord",
     "candidate_id",
     "digest_file",
+    "explained",
     "find_root",
     "live_items",
     "live_points",
+    "own_writes",
+    "refusal",
+    "resumable",
 ]

@@ -4,23 +4,27 @@ All SQL in this room is portable but for what stands in this file, so that Postg
 IMMEDIATE: with deferred transactions twelve saturating writers met 380,000 lock errors, with immediate ones none.
 """
 
+import contextlib
+import errno
 import json
 import re
 import sqlite3
 import threading
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from headway.core import NewerSchema, StoreError
+from headway.store.disk import disk_error, refusal
 
-__all__ = ["Database", "Row"]
+__all__ = ["Database", "Row", "refuse_network_disk"]
 
 Row = sqlite3.Row
 _Value = str | int | float | bytes | None
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30.0
+# What SQLite says where the disk is full or read-only depends on the file in which it meets it.
+_DISK_SIGNS = ("full", "disk I/O error", "locking protocol", "readonly", "unable to open")
 _NETWORK_FILE_SYSTEMS = {
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "beegfs", "ceph", "glusterfs", "gpfs", "afs", "9p",
     "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone",
@@ -31,7 +35,6 @@ class Database:
     """Hold one connection, shared by the threads of a process under a lock."""
 
     def __init__(self, path: Path) -> None:
-        _refuse_network_disk(path)
         self.path = path
         self._lock = threading.RLock()
         self._depth = 0
@@ -47,6 +50,8 @@ class Database:
             # NORMAL: a commit survives the death of every process; only a power cut can take the last ones back.
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA foreign_keys = ON")
+            # 16 MB: pages that every trial writes are copied into the file four times less often than by default.
+            self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
             self._migrate()
         except sqlite3.Error as error:
             self._connection.close()
@@ -73,7 +78,7 @@ class Database:
         rows = self.rows(sql, values)
         return rows[0] if rows else None
 
-    @contextmanager
+    @contextlib.contextmanager
     def write(self) -> Generator["Database"]:
         """Make everything inside one transaction; nested uses join the outer one."""
         with self._lock:
@@ -89,7 +94,8 @@ class Database:
                     self._connection.execute("COMMIT")
             except BaseException as error:
                 if self._depth == 0 and self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                    with contextlib.suppress(sqlite3.Error):  # on a broken disk; what is told is why it began
+                        self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
                     raise _explained(error, self.path) from error
                 raise
@@ -162,12 +168,14 @@ def _statements(script: str) -> list[str]:
 
 def _explained(error: sqlite3.Error, path: Path) -> StoreError:
     text = str(error)
+    if any(sign in text for sign in _DISK_SIGNS) and (number := refusal(path.parent)) is not None:
+        return disk_error(path.parent, number)
+    if "full" in text or "disk I/O error" in text:  # there may be room again by now
+        return disk_error(path.parent, errno.ENOSPC if "full" in text else errno.EIO)
     if "readonly" in text or "unable to open" in text:
         what = "cannot be written. Make the folder writable, or give another one with --store"
-    elif "full" in text:
-        what = (
-            "has no room: the disk is full. Free some space ('headway gc' shows what can go), then type: headway resume"
-        )
+    elif "locking protocol" in text:
+        what = "could not be locked. Try again; 'headway status' shows who uses it"
     elif "locked" in text:
         what = f"was locked for {_BUSY_SECONDS:.0f} s by another process. Try again; 'headway status' shows who runs"
     elif "malformed" in text or "not a database" in text:
@@ -177,7 +185,8 @@ def _explained(error: sqlite3.Error, path: Path) -> StoreError:
     return StoreError(f"The store {path} {what} (SQLite: {text}).")
 
 
-def _refuse_network_disk(path: Path) -> None:
+def refuse_network_disk(path: Path) -> None:
+    """Raise `StoreError` where a database at `path` would lie on a network disk; nothing is made."""
     kind = _file_system(path)
     if kind in _NETWORK_FILE_SYSTEMS:
         raise StoreError(

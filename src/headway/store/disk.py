@@ -1,6 +1,6 @@
-"""What a disk refuses (it is full, over a quota, read-only, broken), told from all other errors and in words to act upon.
+"""What a disk refuses as it is full, over a quota, read-only or broken: told from other errors, in words to act upon.
 
-Trials write checkpoints, artifacts and run logs within `own_writes`; the database and the engine explain themselves here.
+Trials write checkpoints, artifacts and run logs within `own_writes`; the database and sessions explain themselves here.
 """
 
 import errno
@@ -11,9 +11,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from headway.core import DiskError
+from headway.core import DiskError, StoreError
 
-__all__ = ["explained", "own_writes", "refusal", "refused"]
+__all__ = ["disk_error", "explained", "own_writes", "refusal", "refused", "resumable"]
 
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _PROBE_BYTES = 64 * 1024  # more than SQLite's smallest step, the 32 KiB by which the index of its log grows
@@ -51,7 +51,30 @@ def refusal(folder: Path) -> int | None:
     return None
 
 
-def explained(folder: Path, number: int, study: str = "") -> DiskError:
+@contextmanager
+def resumable(folder: Path, study: str) -> Generator[None]:
+    """Raise all that the disk of the store in `folder` refuses within as an error that says how to go on."""
+    try:
+        yield
+    except DiskError as error:
+        raise disk_error(folder, error.number, study) from error
+    except OSError as error:
+        if not refused(error):
+            raise
+        raise disk_error(folder, error.errno or errno.EIO, study) from error
+
+
+def explained(folder: Path, error: OSError) -> StoreError:
+    """Say why the store in `folder` cannot be written, and what to do about it."""
+    if refused(error):
+        return disk_error(folder, error.errno or errno.EIO)
+    return StoreError(
+        f"The store {folder} cannot be written ({error.strerror}). Make the folder writable, or give another one with "
+        "--store."
+    )
+
+
+def disk_error(folder: Path, number: int, study: str = "") -> DiskError:
     """Say what the disk of the store in `folder` refused, by its `errno`, and what to do about it."""
     if number == errno.EIO:  # SQLite says so of a full disk as well
         number = refusal(folder) or number

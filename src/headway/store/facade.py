@@ -12,11 +12,12 @@ import re
 from pathlib import Path
 from types import TracebackType
 
-from headway.core import Clock, NotFound, StoreError, SystemClock, digest_bytes
+from headway.core import Clock, NotFound, SystemClock, digest_bytes
 from headway.store.artifacts import Artifacts
 from headway.store.curves import Curves, Events
-from headway.store.database import Database
+from headway.store.database import Database, refuse_network_disk
 from headway.store.digests import FileDigests
+from headway.store.disk import explained
 from headway.store.places import Places
 from headway.store.studies import Studies
 from headway.store.trials import Trials
@@ -49,16 +50,14 @@ class Store:
             raise NotFound(
                 f"There is no store at {folder}. Type 'headway init' to begin, or name a store with --store FOLDER."
             )
+        refuse_network_disk(folder / "store.sqlite")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             ignore = folder / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n")
         except OSError as error:
-            raise StoreError(
-                f"The store {folder} cannot be written ({error.strerror}). Make the folder writable, "
-                "or give another one with --store."
-            ) from error
+            raise explained(folder, error) from error
         return cls(folder, clock or SystemClock())
 
     def run_folder(self, trial: int) -> Path:

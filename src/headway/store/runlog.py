@@ -94,6 +94,7 @@ class RunLog:
         self._lock = threading.Lock()
         self._owner = _forks
         self._keys: dict[str, int] = {}
+        self._told_refusal = False
         self._path = path
         self._size = os.fstat(self._file).st_size
         fresh = self._size == 0
@@ -159,6 +160,16 @@ class RunLog:
                 self._refuse_fork()
             self._text(_IS_MARK, 0, json.dumps([kind, data]), last=True)
 
+    def disk_refused(self, number: int) -> None:
+        """Tell the engine that the disk refused a write, by its `errno`: unless it ends well, the attempt is no result.
+
+        It stands in the log and not in an exit code alone, as a command may end its processes as it likes.
+        """
+        with self._lock:
+            if self._owner != _forks:
+                self._refuse_fork()
+            self._tell_refusal(number)
+
     @property
     def granted(self) -> int:
         """Return how many steps the engine grants in all."""
@@ -210,12 +221,21 @@ class RunLog:
         while size - _LAST_WORDS < needed:
             size += min(size * (_GROWTH - 1), _LARGEST_GROWTH)
         # Space is taken before it is mapped: a sparse map on a full disk would end the trial with SIGBUS.
-        _allocate(self._file, self._size, size - self._size, self._path)
+        try:
+            _allocate(self._file, self._size, size - self._size, self._path)
+        except DiskError as error:
+            self._tell_refusal(error.number)
+            raise
         self._words.release()
         self._map.close()
         self._map = mmap.mmap(self._file, size)
         self._words = memoryview(self._map)[:_HEADER].cast("Q")
         self._size, self._room = size, size - _LAST_WORDS
+
+    def _tell_refusal(self, number: int) -> None:
+        if not self._told_refusal:
+            self._told_refusal = True  # before it is written: where even the kept room is used up, it ends here
+            self._text(_IS_MARK, 0, json.dumps(["interrupted", {"errno": number}]), last=True)
 
 
 class RunLogReader:

@@ -37,6 +37,7 @@ class StudyPlan:
         self._trials: dict[tuple[str, int], TrialRecord] = {}  # the baseline's and those that confirm
         self._open: dict[int, str] = {}  # proposals without a trial that counts, by number
         self._finalists: list[str] | None = None
+        self._unwritten: dict[int, Mapping[str, Any]] = {}  # proposals of this session that have no trial yet
         self._search_over = False
         self._number = self._sampled = 0  # the last proposal, and how many of all the sampler made
         self._note: str | None = None
@@ -68,6 +69,19 @@ class StudyPlan:
         """Return the next trial, or None when there is nothing to start now."""
         busy = {(item.candidate, item.seed) for item in running}
         return self._next_baseline(busy) or self._next_search(busy) or self._next_confirmation(busy)
+
+    def begins(self, assignment: Assignment) -> None:
+        """Write the proposal of which this is the first trial. One that was never begun is proposed again."""
+        if assignment.number in self._unwritten:
+            self._candidate(assignment.config)
+            self._store.studies.propose(
+                self._record.id,
+                assignment.number,
+                assignment.candidate,
+                self._study.sampler,
+                parents=(self.baseline,),
+            )
+            del self._unwritten[assignment.number]
 
     def done(self) -> bool:
         """Tell whether all has ended that will ever be asked for."""
@@ -156,7 +170,8 @@ class StudyPlan:
     def _next_search(self, busy: set[Key]) -> Assignment | None:
         for number, candidate in self._open.items():
             if self._is_open((candidate, self._study.seed), busy):
-                return self._search(number, candidate, self._store.studies.candidate(candidate).config)
+                config = self._unwritten.get(number)
+                return self._search(number, candidate, config or self._store.studies.candidate(candidate).config)
         if self._search_over and not self._store.studies.waiting(self._record.id):
             return None
         if self._affordable(busy) and self._baseline_stands():
@@ -248,11 +263,7 @@ class StudyPlan:
 
     def _propose(self, candidate: str, config: Mapping[str, Any]) -> _Proposal:
         number = self._number + 1
-        with self._store.database.write():
-            self._candidate(config)
-            self._store.studies.propose(
-                self._record.id, number, candidate, self._study.sampler, parents=(self.baseline,)
-            )
+        self._unwritten[number] = config
         self._sampled += 1
         if self._history is not None:
             self._history.propose(number, candidate, config)

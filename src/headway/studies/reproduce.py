@@ -92,6 +92,9 @@ class _Once:
     def next(self, running: Sequence[Assignment]) -> Assignment | None:
         return self._left.pop() if self._left else None
 
+    def begins(self, assignment: Assignment) -> None:
+        pass
+
     def done(self) -> bool:
         return not self._left
 

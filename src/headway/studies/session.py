@@ -4,15 +4,21 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from headway.core import DefinitionChanged
-from headway.engine import Ending, Engine, EngineSettings, Observer, Origin, make_scheduler
+from headway.engine import (
+    Ending,
+    Engine,
+    EngineSettings,
+    Observer,
+    Origin,
+    check_needs,
+    make_scheduler,
+    refuse_busy,
+)
 from headway.experiments import CommandExperiment, Experiment
 from headway.propose import check_sampler
-from headway.store import Store, StudyRecord
+from headway.store import Store, StudyRecord, resumable
 from headway.studies.conclude import conclude
 from headway.studies.declaration import Declaration
 from headway.studies.observers import PlainObserver
@@ -31,7 +37,8 @@ def run_study(
     """Run a study, or go on with it, and return its summary. Ctrl-C pauses it; a second one ends it at once."""
     watcher = observer or PlainObserver()
     check_sampler(study.sampler)
-    with Store.open(folder) as store:
+    check_needs(study.experiment.needs)
+    with Store.open(folder) as store, resumable(store.folder, study.name):
         record = record_of(store, study)
         if not study.experiment.has_seed_channel:
             watcher.note(
@@ -61,7 +68,7 @@ def run_study(
 
 
 def record_of(store: Store, study: Declaration) -> StudyRecord:
-    """Return the study's record, made anew or the one of its name; refuse another definition and say what differs."""
+    """Return the study's record, made anew or the one of its name; refuse another definition, and a study that runs."""
     source = "" if study.source is None else os.path.relpath(study.source, study.experiment.root)
     found = store.studies.find(study.name)
     if found is None:
@@ -74,18 +81,8 @@ def record_of(store: Store, study: Declaration) -> StudyRecord:
             metric=study.experiment.metric,
             direction=study.experiment.direction,
         )
-    before, now = _flat(found.definition), _flat(study.definition)
-    changes = [
-        f"  {key}: {before.get(key, 'absent')} -> {now.get(key, 'absent')}"
-        for key in sorted({*before, *now})
-        if before.get(key) != now.get(key)
-    ]
-    if changes:
-        raise DefinitionChanged(
-            f"The study {study.name!r} is in the record with another definition (recorded -> now):\n"
-            + "\n".join(changes)
-            + f'\nGive the new one a name of its own, name="{study.name}-2"; trials that both share are not run again.'
-        )
+    refuse_busy(found)
+    study.refuse_change(found.definition)
     store.studies.set_settings(found.id, study.settings, source)
     return store.studies.get(study.name)
 
@@ -154,13 +151,3 @@ async def _with_signals(engine: Engine, plan: StudyPlan) -> Ending:
         loop.add_signal_handler(signal.SIGINT, interrupt)
         loop.add_signal_handler(signal.SIGTERM, interrupt)
     return await engine.run(plan)
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            flat |= _flat(item, f"{prefix}{key}.")  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            flat[prefix + key] = repr(list(item) if isinstance(item, tuple) else item)  # pyright: ignore[reportUnknownArgumentType]
-    return flat

@@ -8,6 +8,7 @@
 from pathlib import Path
 from typing import final
 
+from headway.core import call_checked
 from headway.engine import EngineSettings, Observer
 from headway.experiments import StopLoading, loading
 from headway.studies.declaration import Declaration
@@ -27,6 +28,7 @@ class Study(Declaration):
     fresh seeds, paired with the baseline's, and the verdict is read from these alone at the confidence `level`.
     """
 
+    @call_checked("study.run(workers=4)")
     def run(
         self,
         *,
@@ -43,5 +45,6 @@ class Study(Declaration):
         """
         if loading():
             raise StopLoading
-        settings = EngineSettings(workers=workers or self.workers, backend=backend, retry_failed=retry_failed)
+        chosen = self.workers if workers is None else workers
+        settings = EngineSettings(workers=chosen, backend=backend, retry_failed=retry_failed)
         return run_study(self, self.store_folder(store), settings, observer)

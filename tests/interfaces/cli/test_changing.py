@@ -3,11 +3,11 @@ import threading
 import time
 
 import pytest
-from tests.interfaces.cli.conftest import BASELINE, add_trial, make_study, wait_until
 
 from headway.core import TrialState
 from headway.engine import processes
 from headway.store import Store, StudyRecord
+from tests.interfaces.cli.conftest import BASELINE, add_trial, make_study, wait_until
 
 
 def test_propose_fills_in_the_baseline(ask_json, store: Store, study: StudyRecord):

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.interfaces.cli.conftest import wait_until
 
 from headway.store import FOLDER, Store
+from tests.interfaces.cli.conftest import wait_until
 
 
 def headway(*words: str, code: int = 0) -> "subprocess.CompletedProcess[str]":

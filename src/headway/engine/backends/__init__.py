@@ -4,6 +4,7 @@ from headway.engine.backends.base import Backend, BackendSetup, Process
 from headway.engine.backends.inline import InlineBackend
 from headway.engine.backends.local import LocalBackend
 from headway.engine.backends.spawn import SpawnBackend
+from headway.engine.settings import check_backend
 
 __all__ = ["Backend", "BackendSetup", "InlineBackend", "LocalBackend", "Process", "SpawnBackend", "make_backend"]
 
@@ -12,14 +13,9 @@ def make_backend(name: str, setup: BackendSetup) -> Backend:
     """Return the backend of that name: local, spawn or inline."""
     import os
 
-    from headway.core import UsageError
-
-    match name:
-        case "local":
-            return LocalBackend(setup) if hasattr(os, "fork") else SpawnBackend(setup)
-        case "spawn":
-            return LocalBackend(setup, mode="spawn") if hasattr(os, "fork") else SpawnBackend(setup)
-        case "inline":
-            return InlineBackend(setup)
-        case _:
-            raise UsageError(f"The backend {name!r} is unknown. Use 'local', 'spawn' or 'inline'.")
+    check_backend(name)
+    if name == "inline":
+        return InlineBackend(setup)
+    if not hasattr(os, "fork"):
+        return SpawnBackend(setup)
+    return LocalBackend(setup, mode="spawn" if name == "spawn" else "fork")

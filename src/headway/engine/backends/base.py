@@ -2,17 +2,21 @@
 
 import contextlib
 import os
+import re
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from headway.core import ExperimentError
 from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec, Origin
 from headway.experiments import Experiment
 
-__all__ = ["Backend", "BackendSetup", "Process", "link_trace"]
+__all__ = ["Backend", "BackendSetup", "Process", "cannot_load", "link_trace"]
+
+_FRAME = re.compile(r'^ +File "(.+)", line (\d+)', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,25 @@ class Backend(ABC):
     @abstractmethod
     async def close(self) -> None:
         """End everything and free what is held."""
+
+
+def cannot_load(what: str, trace: str, root: Path) -> ExperimentError:
+    """Return the error that says why an experiment cannot be loaded, and which of the project's lines it came through.
+
+    `what` is the exception as the last line of a traceback has it, `trace` the traceback, which may come from another
+    process.
+    """
+    kind, _, message = what.partition(": ")
+    if re.search(rf"^headway\.[\w.]*\b{re.escape(kind)}\b", trace, re.MULTILINE):  # ours: it says where, and what to do
+        return ExperimentError(f"The experiment cannot be loaded: {message}")
+    own = [(file, line) for file, line in _FRAME.findall(trace) if _is_own(file, root)]
+    place = f"{os.path.relpath(own[-1][0], root)}, line {own[-1][1]}: " if own else ""
+    advice = "Mend it there; --debug shows the whole traceback." if own else "--debug shows all that is known."
+    return ExperimentError(f"The experiment cannot be loaded: {place}{what.rstrip('.')}. {advice}")
+
+
+def _is_own(file: str, root: Path) -> bool:
+    return Path(file).is_relative_to(root) and "site-packages" not in file
 
 
 def link_trace(shared: Path, spec: AttemptSpec) -> None:

@@ -6,12 +6,13 @@ Limits cannot end it, its output goes straight to the terminal, and early stoppi
 import contextlib
 import os
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
-from headway.core import Clock, ExperimentError, SystemClock
+from headway.core import Clock, SystemClock
 from headway.engine import processes
-from headway.engine.backends.base import Backend, BackendSetup, Process, link_trace
+from headway.engine.backends.base import Backend, BackendSetup, Process, cannot_load, link_trace
 from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec
 from headway.engine.worker import perform
@@ -45,7 +46,8 @@ class InlineBackend(Backend):
             with contextlib.chdir(self._setup.origin.folder):
                 self._shared = self._setup.experiment.prepare()
         except Exception as error:
-            raise ExperimentError(f"The experiment cannot be loaded: {type(error).__name__}: {error}") from error
+            text = "".join(traceback.format_exception(error))
+            raise cannot_load(f"{type(error).__name__}: {error}", text, self._setup.experiment.root) from error
         finally:
             trace.stop()  # what the engine itself does is none of the trials'
 

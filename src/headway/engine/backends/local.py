@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from headway.core import ExperimentError, HeadwayError
+from headway.core import HeadwayError
 from headway.engine import lease, processes
-from headway.engine.backends.base import Backend, BackendSetup, Process, link_trace
+from headway.engine.backends.base import Backend, BackendSetup, Process, cannot_load, link_trace
 from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec
 from headway.engine.worker import set_thread_variables
@@ -98,9 +98,9 @@ class LocalBackend(Backend):
             raise
         if "broken" in ready:
             await link.close()
-            raise ExperimentError(
-                f"The experiment cannot be loaded: {ready['broken']}\n{ready.get('traceback', '')}".rstrip()
-            )
+            error = cannot_load(ready["broken"], ready["traceback"], self._setup.experiment.root)
+            error.add_note(ready["traceback"])  # shown below a traceback, and so where --debug asks for one
+            raise error
         if ready["note"]:
             self._note(ready["note"])
         return link
@@ -228,7 +228,9 @@ class _TemplateLink:
             asyncio.get_running_loop().remove_reader(self._channel)
         self._channel.close()
         tail = self._log.read_text(errors="replace")[-2000:] if self._log.exists() else ""
-        _settle(self._ready, {"broken": "its process ended while it was importing", "traceback": tail})
+        last = tail.strip().rpartition("\n")[2]
+        broken = "its process ended while it was importing" + (f", and printed last: {last}" if last else "")
+        _settle(self._ready, {"broken": broken, "traceback": tail})
         for waiting in self._begun.values():
             _settle(waiting, {"dead": True})
         for exit_ in self.exits.values():

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from headway.core import NotFound, NothingToDo, StudyBusy, UsageError, nearest
+from headway.core import NotFound, NothingToDo, UsageError, nearest
 from headway.store import FOLDER, Store, StudyRecord, TrialRecord, find_root
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "latest_study",
     "open_store",
     "project_root",
-    "refuse_busy",
     "store_flag",
     "study_named",
     "study_state",
@@ -82,16 +81,6 @@ def engine_alive(study: StudyRecord) -> bool:
     from headway.engine import processes
 
     return processes.alive(study.lease_pid, study.lease_started)
-
-
-def refuse_busy(study: StudyRecord) -> None:
-    """Raise `StudyBusy` where an engine runs the study now: before anything of it is touched."""
-    if engine_alive(study):
-        name = shlex.quote(study.name)
-        raise StudyBusy(
-            f"The study {study.name!r} is running already, in process {study.lease_pid}. Watch it with: "
-            f"headway status {name} --watch; end it with: headway stop {name}"
-        )
 
 
 def study_state(study: StudyRecord) -> str:

@@ -15,7 +15,6 @@ from headway.interfaces.cli.places import (
     engine_alive,
     open_store,
     project_root,
-    refuse_busy,
     store_flag,
     study_named,
     study_state,
@@ -138,10 +137,12 @@ def resume(name: str | None, store: Path | None, as_json: bool, **session: Any) 
 
 
 def _run_all(studies: "list[Declaration]", options: _Options) -> None:
+    from headway.engine import check_needs
     from headway.propose import check_sampler
 
     for study in studies:  # all of them, before the first one runs for hours
         check_sampler(study.sampler)
+        check_needs(study.experiment.needs)
     summaries: list[StudySummary] = []
     for study in studies:
         summaries.append(summary := _run_one(_with_budget(study, options), options))
@@ -158,7 +159,7 @@ def _run_all(studies: "list[Declaration]", options: _Options) -> None:
 
 
 def _run_one(study: "Declaration", options: _Options) -> "StudySummary":
-    from headway.engine import EngineSettings
+    from headway.engine import EngineSettings, refuse_busy
     from headway.interfaces.cli.progress import observing
     from headway.interfaces.cli.tally import Before
     from headway.store import Store
@@ -229,6 +230,8 @@ def _best_text(summary: "StudySummary") -> str:
 
 def _resumable(store: "Store", name: str | None) -> "StudyRecord":
     if name is not None:
+        from headway.engine import refuse_busy
+
         study = study_named(store, name)
         refuse_busy(study)
         if study.state == "finished" and not store.studies.waiting(study.id):

@@ -1,8 +1,9 @@
 """What a study came to, without what differs from run to run: to hold a tormented study against an undisturbed one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from headway.core import HeadwayError
@@ -11,6 +12,7 @@ from headway.testing.chaos.project import Project
 __all__ = ["Answer", "StudyFacts", "answer_of", "differences", "facts_of"]
 
 _ORDER_FREE = ("grid", "random", "sobol")
+_Point = tuple[str, int, float]
 _TIMES = ("cost_seconds",)  # of a verdict
 _FACTS = ("state", "value", "metrics", "step", "horizon", "role", "number", "reason", "config")  # of a trial
 _MOST = 5
@@ -32,7 +34,7 @@ class Answer:
     sentence: str
     verdicts: tuple[Mapping[str, Any], ...]
     trials: Mapping[str, Mapping[str, Any]]
-    curves: Mapping[str, tuple[tuple[str, int, float], ...]]
+    curves: Mapping[str, tuple[_Point, ...]]
 
 
 def facts_of(project: Project) -> StudyFacts:
@@ -46,7 +48,7 @@ def answer_of(project: Project, study: str) -> Answer:
     summary = _ask(project, "status", study)
     trials: list[dict[str, Any]] = _ask(project, "trials", study, "--limit", "0")["trials"]
     keys = {trial["trial"]: f"{trial['candidate']}/{trial['seed']}" for trial in trials}
-    points: dict[str, list[tuple[str, int, float]]] = {key: [] for key in keys.values()}
+    points: dict[str, list[_Point]] = {key: [] for key in keys.values()}
     for point in _points(project, study):
         points[keys[point["trial"]]].append((point["metric"], point["step"], point["value"]))
     return Answer(
@@ -70,8 +72,7 @@ def differences(answer: Answer, reference: Answer, *, verdict: bool) -> list[str
         found += [
             f"{key}: {name} is {ours[name]} and not {theirs[name]}" for name in _FACTS if ours[name] != theirs[name]
         ]
-        if answer.curves[key] != reference.curves[key]:
-            found.append(f"{key}: its curves differ")
+        found += [f"{key}: {text}" for text in _curve_differences(answer.curves[key], reference.curves[key])]
     if verdict:
         missing = sorted(reference.trials.keys() ^ answer.trials.keys())
         found += [f"{key} ran in one of the two studies only" for key in missing]
@@ -80,6 +81,15 @@ def differences(answer: Answer, reference: Answer, *, verdict: bool) -> list[str
         if answer.sentence != reference.sentence:
             found.append(f"the study says {answer.sentence!r} and not {reference.sentence!r}")
     return found if len(found) <= _MOST else [*found[:_MOST], f"and {len(found) - _MOST} more differences"]
+
+
+def _curve_differences(ours: Sequence[_Point], theirs: Sequence[_Point]) -> list[str]:
+    pairs = zip_longest(ours, theirs)
+    first = next(((index, pair) for index, pair in enumerate(pairs) if pair[0] != pair[1]), None)
+    if first is None:
+        return []
+    index, (our, their) = first
+    return [f"of {len(ours)} logged points (not {len(theirs)}), number {index} is {our} and not {their}"]
 
 
 def _points(project: Project, study: str) -> list[dict[str, Any]]:
