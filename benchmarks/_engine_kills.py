@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,10 @@ from benchmarks.runner import SCRIPTS, Context, PeerFailed, ProcessFailed, desce
 from headway.core import TrialState
 from headway.store import Store
 
-__all__ = ["VICTIMS", "Loss", "kill_study", "returned", "wait_until_gone"]
+__all__ = ["PAUSES", "VICTIMS", "Loss", "kill_study", "returned", "wait_until_gone"]
 
 VICTIMS = ("worker", "engine", "engine and workers")
-_PAUSES = (0.0, 0.005)  # seconds between two points of a trial, by chance
+PAUSES = (0.0, 0.005)  # seconds between two points of a trial: full rate, and 200 a second
 _START_SECONDS, _RUN_SECONDS, _LATEST_KILL = 60.0, 120.0, 2.5
 
 
@@ -39,14 +39,14 @@ class Loss:
         return 100 * self.lost / self.returned if self.returned else 0.0
 
 
-def kill_study(context: Context, victim: str, chance: random.Random) -> Loss:
+def kill_study(context: Context, victim: str, pauses: Iterator[float], chance: random.Random) -> Loss:
     """Run a study, kill `victim` at a random moment while trials log, go on to the study's end, and count."""
     with context.folder() as folder:
         shutil.copy(SCRIPTS / "durable_study.py", folder / "study.py")
         counters = folder / "counters"
         counters.mkdir()
         command = [context.python(None), "-m", "headway", "run", "study.py", "--plain", "--store", folder / "store"]
-        variables = {"BENCH_PAUSE": str(chance.choice(_PAUSES)), "BENCH_COUNTERS": str(counters)}
+        variables = {"BENCH_PAUSE": str(next(pauses)), "BENCH_COUNTERS": str(counters)}
         with (folder / "output").open("w") as output:
             engine = subprocess.Popen(
                 command, cwd=folder, env={**os.environ, **variables}, stdout=output, stderr=output

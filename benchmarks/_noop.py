@@ -42,15 +42,17 @@ class Costs:
     whole_cpu: float
     trials: int
 
-    def each(self, begin: int = 0, end: int = -1) -> Sample:
+    def each(self, begin: int = -2, end: int = -1) -> Sample:
         """Return the CPU of a trial between two of the counts, in ms."""
         trials = self.counts[end] - self.counts[begin]
         cpu, wall = self.cpu[end] - self.cpu[begin], self.wall[end] - self.wall[begin]
         return Sample(cpu / trials * 1000, cpu, wall)
 
     def beside(self) -> Sample:
-        """Return the CPU of the whole without that of its trials, in ms: start, verdict, report."""
-        return Sample(self.whole_cpu * 1000 - self.each().value * self.trials)
+        """Return the CPU up to the end of the first trial and after the last count, in ms, without that of trials."""
+        after = self.whole_cpu - self.cpu[-1]
+        rest = 1 + self.trials - self.counts[-1]
+        return Sample((self.cpu[0] + after) * 1000 - self.each().value * rest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +100,8 @@ def _inline_row(context: Context, name: str, found: "Sequence[Costs] | PeerFaile
 
 
 def _inline(context: Context, name: str, points: int) -> Costs:
-    long = context.pick((200, 1200), (50, 250))
-    short = context.pick((100, 400), (50, 150))  # Optuna's cost grows with the study, so this is kind to it
+    long = context.pick((1, 200, 1200), (1, 50, 250))
+    short = context.pick((1, 100, 400), (1, 50, 150))  # Optuna's cost grows with the study, so this is kind to it
     with context.folder() as folder:
         match name:
             case "headway":

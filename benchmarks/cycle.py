@@ -61,7 +61,7 @@ def run(context: Context) -> Result:
     with context.folder() as data:
         _make_data(data)
         contestants = {name: partial(_measure, context, name, data) for name in _NOTES}
-        found = context.in_turns(contestants, repeats=1 if context.quick else 2)
+        found = context.in_turns(contestants, repeats=1 if context.quick else min(2, context.repeats))
         more = context.repeats - 2
         if more > 0:
             further = context.in_turns({name: contestants[name] for name in _FAST}, repeats=more)
@@ -121,7 +121,8 @@ def _row(context: Context, name: str, key: str, note: str, found: "Sequence[dict
     version = context.version(peer) if peer is not None or name.startswith("headway") else ""
     if isinstance(found, PeerFailed):
         return Row(name=name, failure=str(found), version=version, note=note)
-    samples = [Sample(data[key] * 1000) for data in found if key in data]
+    wall = "warm_up_wall_seconds" if key == "warm_up_cpu_seconds" else ""
+    samples = [Sample(data[key] * 1000, wall_seconds=data.get(wall)) for data in found if key in data]
     return Row(name=name, samples=samples, version=version, note=note, ours=name == "headway")
 
 

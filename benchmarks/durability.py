@@ -7,9 +7,10 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
-from benchmarks._engine_kills import VICTIMS, Loss, kill_study, returned, wait_until_gone
+from benchmarks._engine_kills import PAUSES, VICTIMS, Loss, kill_study, returned, wait_until_gone
 from benchmarks._trackers import TRACKERS
 from benchmarks.runner import (
     SCRIPTS,
@@ -63,7 +64,7 @@ def run(context: Context) -> Result:
 
 
 def _kill_studies(context: Context, chance: random.Random) -> _Found:
-    studies = {f"headway, {victim}": partial(kill_study, context, victim, chance) for victim in VICTIMS}
+    studies = {f"headway, {victim}": partial(kill_study, context, victim, cycle(PAUSES), chance) for victim in VICTIMS}
     return context.in_turns(studies, repeats=context.pick(3, 1))
 
 

@@ -40,6 +40,15 @@ def test_importing_headway_loads_nothing_heavy():
     assert answer.stdout.strip() == "[]"
 
 
-def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(AttributeError, match="Study"):
+def test_an_unknown_name_is_answered_with_the_nearest_or_all():
+    with pytest.raises(AttributeError, match=r"no attribute 'Steady'\. Did you mean 'Study'\?$"):
         getattr(headway, "Steady")  # noqa: B009
+    with pytest.raises(AttributeError, match=r"no attribute 'quux'\. It exports: Budget, Choice, Float"):
+        getattr(headway, "quux")  # noqa: B009
+
+
+def test_an_unknown_name_is_answered_once():
+    answer = subprocess.run(
+        [sys.executable, "-c", "import headway; headway.Flaot"], capture_output=True, text=True, check=False
+    )
+    assert answer.stderr.splitlines()[-1].endswith("'headway' has no attribute 'Flaot'. Did you mean 'Float'?")

@@ -98,9 +98,12 @@ def main(kind: str, count: int) -> None:
                 "first_step_seconds": first,
                 "whole_seconds": whole,
                 "cpu_seconds": used.cpu_seconds / count,
-                "warm_up_cpu_seconds": warm_up.cpu_seconds,
-                "warm_up_wall_seconds": warm_up.wall_seconds,
             }
+            | (
+                {}
+                if kind == "spawn"
+                else {"warm_up_cpu_seconds": warm_up.cpu_seconds, "warm_up_wall_seconds": warm_up.wall_seconds}
+            )
         )
     )
 

@@ -3,6 +3,7 @@
 import mmap
 import os
 import time
+from itertools import count
 from pathlib import Path
 
 import headway
@@ -10,7 +11,7 @@ import headway
 SECONDS = 1.5  # of a trial
 PAUSE_SECONDS = float(os.environ.get("BENCH_PAUSE", "0"))
 COUNTERS = Path(os.environ.get("BENCH_COUNTERS", "counters"))
-MOST = 100_000  # points of a trial, so that the engine, which follows them, keeps up
+MOST, REST_SECONDS = 100_000, 0.001  # points at full rate, then the pause, so that the engine that follows keeps up
 
 
 @headway.experiment(metric="loss", direction="minimize", space={"x": headway.Float(0, 1)})
@@ -21,11 +22,11 @@ def train(run: headway.Run) -> None:
     path.write_bytes(bytes(8))
     ends = time.monotonic() + SECONDS
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 8) as page, memoryview(page).cast("Q") as returned:
-        for step in range(MOST):
+        for step in count():
             run.log(step, **{name: step + 0.25})
             returned[0] = step + 1
-            if PAUSE_SECONDS:
-                time.sleep(PAUSE_SECONDS)
+            if PAUSE_SECONDS or step > MOST:
+                time.sleep(PAUSE_SECONDS or REST_SECONDS)
             if time.monotonic() > ends:
                 break
     run.report(loss=run.config.x)

@@ -65,8 +65,8 @@ def test_a_study_whose_engine_is_killed_fifty_times_comes_to_the_same_verdict(ho
 
 
 def test_templates_and_workers_may_die_and_anybody_may_freeze_or_be_slow(hold):
-    wishes = {"kill-template": 3, "kill-worker": 4, "freeze": 4, "delay": 2, "kill": 3}
-    assert len(hold(make_schedule(4, wishes)).struck) == 16
+    wishes = {"kill-template": 12, "kill-worker": 6, "freeze": 4, "delay": 2, "kill": 3}
+    assert len(hold(make_schedule(4, wishes)).struck) == 27
 
 
 @pytest.mark.parametrize("hours", [-2, 5])

@@ -1,6 +1,7 @@
 import pytest
 
 from headway.core import UsageError
+from headway.engine import EngineSettings
 from headway.engine.backends import InlineBackend, LocalBackend, SpawnBackend, make_backend
 from headway.testing.backends import BackendConformance
 
@@ -36,3 +37,5 @@ class TestInlineBackend(BackendConformance):
 def test_a_backend_that_there_is_not_is_answered_with_those_that_there_are():
     with pytest.raises(UsageError, match="Use 'local', 'spawn' or 'inline'"):
         make_backend("slurm", None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(UsageError, match=r"'lokal' is unknown\. Did you mean 'local'\? Use 'local', 'spawn' or"):
+        EngineSettings(backend="lokal")

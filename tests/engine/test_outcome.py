@@ -53,6 +53,8 @@ def test_a_trial_without_its_metric_says_what_it_logged_instead():
     found = outcome(("acc", 1, 2.0), "ended")
     assert (found.state, found.reason) == (TrialState.FAILED, Reason.NO_METRIC)
     assert "it logged acc" in found.message
+    assert "acc. Report it" in found.message
+    assert "it logged acc, los. Did you mean 'los'?" in outcome(("los", 1, 2.0), ("acc", 1, 2.0), "ended").message
     assert "it logged nothing" in outcome("ended").message
 
 

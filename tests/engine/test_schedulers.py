@@ -102,6 +102,7 @@ def test_asking_again_for_the_same_trial_is_no_second_rival():
     ("name", "described"),
     [
         ("full", "full"),
+        ("full()", "full"),
         (" asha ", "asha(reduction=3, first=0.111111)"),
         ("asha(reduction=4)", "asha(reduction=4, first=0.111111)"),
         ("asha( first = 0.25 , reduction = 2 )", "asha(reduction=2, first=0.25)"),
@@ -117,8 +118,11 @@ def test_a_scheduler_is_named_with_its_settings(name, described):
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("halving", "is unknown"),
-        ("asha(depth=3)", "unknown setting 'depth'"),
+        ("halving", "'halving' is unknown. Use 'full', 'asha' or"),
+        ("ahsa(reduction=3)", "is unknown. Did you mean 'asha'. Use 'full'"),
+        ("asha(depth=3)", "unknown setting 'depth'. It takes reduction and first"),
+        ("asha(reducton=3)", "'reducton'. Did you mean 'reduction'. It takes"),
+        ("full(reduction=3)", r"The scheduler 'full' takes no settings. Use 'full' or 'asha\(reduction=3\)'"),
         ("asha(first=soon)", "Expected a number"),
         ("asha(reduction=1)", "stops nothing"),
         ("asha(first=1)", "stops nothing"),

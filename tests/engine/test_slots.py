@@ -1,6 +1,7 @@
 import pytest
 
 from headway.core import Needs, UsageError
+from headway.engine import EngineSettings
 from headway.engine.slots import Slots, available_cores
 
 
@@ -14,8 +15,8 @@ def test_as_many_trials_run_as_fit():
 def test_workers_are_a_persons_choice_where_a_trial_needs_one_core():
     assert Slots(Needs(), workers=20, cores=2).workers == 20
     assert Slots(Needs(cores=2), workers=20, cores=4).workers == 2
-    with pytest.raises(UsageError, match="0 workers run nothing"):
-        Slots(Needs(), workers=0)
+    with pytest.raises(UsageError, match="workers=0 run nothing"):
+        EngineSettings(workers=0)
 
 
 def test_slots_are_taken_and_given_back():

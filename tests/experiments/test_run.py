@@ -425,3 +425,17 @@ def test_settings_are_read_by_name_and_by_attribute():
     with pytest.raises(AttributeError, match=r"no 'momentum'; it has lr, name.*config\.get"):
         _ = settings.momentum
     assert dict(copy.deepcopy(settings)) == dict(pickle.loads(pickle.dumps(settings))) == dict(settings)
+
+
+def test_seeding_again_leaves_one_finder_for_each_library_that_is_not_loaded():
+    code = (
+        "import sys; from headway.experiments.randomness import seed_everything; before = len(sys.meta_path)\n"
+        "for seed in range(5): seed_everything(seed)\n"
+        "assert len(sys.meta_path) <= before + 2, sys.meta_path\n"
+        "import numpy; print(numpy.random.random())"
+    )
+    drawn = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert drawn[0] == drawn[1] != ""

@@ -115,8 +115,8 @@ def test_a_system_without_mounts_is_trusted(tmp_path):
 def test_a_network_disk_is_refused_with_a_way_out(tmp_path, monkeypatch):
     monkeypatch.setattr("headway.store.database._file_system", lambda path: "nfs4")
     with pytest.raises(StoreError, match=r"network disk \(nfs4\).*--store"):
-        Database(tmp_path / "store.sqlite")
-    assert not (tmp_path / "store.sqlite").exists()
+        Store.open(tmp_path / "deep" / ".headway")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_transaction_leaves_nothing(database):

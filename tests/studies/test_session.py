@@ -1,6 +1,7 @@
 """Sessions of a study as Python runs them: scripts with and without a guard, notebooks, Ctrl-C, definitions."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -8,8 +9,8 @@ import time
 
 import pytest
 
-from headway.core import DefinitionChanged
-from headway.engine import EngineSettings
+from headway.core import DefinitionChanged, StudyBusy, UsageError
+from headway.engine import EngineSettings, processes
 from headway.experiments import load_file
 from headway.store import Store
 from headway.studies import QuietObserver, record_of, run_study, studies_in
@@ -99,6 +100,35 @@ def test_budget_limits_and_needs_may_change(project, tmp_path):
         settings = record_of(store, changed).settings
     assert settings["budget"]["trials"] == 12
     assert settings["limits"]["wall_seconds"] == 5
+
+
+def test_a_busy_study_is_refused_before_anything_is_written(project, tmp_path):
+    (study,) = studies_in(project()).values()
+    with Store.open(tmp_path / ".headway") as store:
+        record = record_of(store, study)
+        assert store.studies.take_lease(record.id, os.getpid(), processes.start_time(os.getpid()) or 0.0, None)
+        before = (store.studies.get("study"), store.database.rows("SELECT * FROM candidates"))
+        (changed,) = studies_in(project(text=STUDY.replace("11 trials", "12 trials"))).values()
+        with pytest.raises(StudyBusy, match=f"running already, in process {os.getpid()}"):
+            changed.run(observer=QuietObserver())
+        assert (store.studies.get("study"), store.database.rows("SELECT * FROM candidates")) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "needs", "says"),
+    [
+        ({"backend": "lokal"}, "", "The backend 'lokal' is unknown. Did you mean 'local'?"),
+        ({"workers": 0}, "", "workers=0 run nothing"),
+        ({"workers": "two"}, "", "workers='two' run nothing"),
+        ({"worker": 3}, "", r"study\.run\(\.\.\.\) has no parameter 'worker'\. Did you mean 'workers'\?"),
+        ({}, "needs=headway.Needs(gpus=800), ", "A trial needs 800 GPUs"),
+    ],
+)
+def test_a_session_that_cannot_be_meant_leaves_no_trace(project, tmp_path, options, needs, says):
+    (study,) = studies_in(project(text=STUDY.replace("space=", f"{needs}space="))).values()
+    with pytest.raises(UsageError, match=says):
+        study.run(observer=QuietObserver(), **options)
+    assert not (tmp_path / ".headway").exists()
 
 
 @pytest.mark.parametrize("guard", ["", 'if __name__ == "__main__":\n    '])
@@ -197,7 +227,7 @@ def test_running_inside_of_a_loop_raises_what_the_engine_raised(project, tmp_pat
     async def cell():
         study.run(workers=1, observer=QuietObserver())
 
-    with pytest.raises(Exception, match="cannot be loaded: ZeroDivisionError"):
+    with pytest.raises(Exception, match=r"cannot be loaded: study_of_session\.py, line 5: ZeroDivisionError"):
         asyncio.run(cell())
     with Store.open(tmp_path / ".headway") as store:
         assert store.studies.get("study").lease_pid is None

@@ -75,7 +75,7 @@ class StoreError(HeadwayError):
 
 
 class DiskError(StoreError):
-    """Say what the disk of the store refuses: `number` is its `errno`. Attempts are cut short by it, and no trial fails."""
+    """Say what the store's disk refuses; `number` is its `errno`. Attempts are cut short by it, and no trial fails."""
 
     def __init__(self, message: str, number: int = 0) -> None:
         super().__init__(message)

@@ -78,7 +78,7 @@ class Attempt:
 
     @property
     def refusal(self) -> int | None:
-        """Return the `errno` of what the store's disk refused to the ended attempt, which is no result then; else None."""
+        """Return the `errno` of what the store's disk refused to the ended attempt, which is no result then."""
         progress, ended = self.follower.progress, self.exit.result()
         if progress.cut_short:
             return progress.refusal

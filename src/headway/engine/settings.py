@@ -25,7 +25,9 @@ class EngineSettings:
     def __post_init__(self) -> None:
         check_backend(self.backend)
         if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
-            raise UsageError(f"workers={self.workers!r} run nothing. Give a whole number from 1, or none at all.")
+            raise UsageError(
+                f"workers={self.workers!r} run nothing. Give a whole number from 1, or leave it out for as many as fit."
+            )
 
 
 def check_backend(name: str) -> None:

@@ -20,8 +20,11 @@ def seed_everything(seed: int) -> None:
     for name in ("numpy.random", "torch"):
         if name in sys.modules:
             _seed_module(name, sys.modules[name], seed)
+        elif (waiting := _waiting.get(name)) is not None and waiting in sys.meta_path:
+            waiting.seed = seed  # an engine that runs its trials in its own process seeds for each of them
         else:
-            sys.meta_path.insert(0, _SeedOnImport(name, seed))
+            _waiting[name] = _SeedOnImport(name, seed)
+            sys.meta_path.insert(0, _waiting[name])
 
 
 def capture() -> dict[str, Any]:
@@ -60,7 +63,7 @@ def _seed_module(name: str, module: ModuleType, seed: int) -> None:
 
 class _SeedOnImport(importlib.abc.MetaPathFinder):
     def __init__(self, name: str, seed: int) -> None:
-        self._name, self._seed = name, seed
+        self._name, self.seed = name, seed
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -70,8 +73,11 @@ class _SeedOnImport(importlib.abc.MetaPathFinder):
         sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
         if spec is not None and spec.loader is not None:
-            _seed_after(spec.loader, fullname, self._seed)
+            _seed_after(spec.loader, fullname, self.seed)
         return spec
+
+
+_waiting: dict[str, _SeedOnImport] = {}
 
 
 def _seed_after(loader: Any, name: str, seed: int) -> None:

@@ -188,14 +188,19 @@ class Studies:
         row = self._database.row("SELECT count(*) FROM proposals WHERE study = ?", (study,))
         return int(row[0]) if row else 0
 
-    def number_of(self, study: int, candidate: str) -> int:
-        """Return the number under which a candidate was first proposed to a study."""
+    def find_number(self, study: int, candidate: str) -> int | None:
+        """Return the number under which a candidate was first proposed to a study, or None."""
         row = self._database.row(
             "SELECT min(number) FROM proposals WHERE study = ? AND candidate = ?", (study, candidate)
         )
-        if row is None or row[0] is None:
+        return None if row is None or row[0] is None else int(row[0])
+
+    def number_of(self, study: int, candidate: str) -> int:
+        """Return the number under which a candidate was first proposed to a study, or raise `NotFound`."""
+        number = self.find_number(study, candidate)
+        if number is None:
             raise NotFound(f"The candidate {candidate} was never proposed to this study.")
-        return int(row[0])
+        return number
 
     # the queue
 

@@ -36,6 +36,30 @@ def test_a_file_that_does_not_import_says_where_and_what_to_do(refused, write, t
     assert "Traceback" not in refused("run", "study.py", "--dry-run", says=says)
 
 
+@pytest.mark.parametrize("backend", ["local", "inline"])
+@pytest.mark.parametrize(
+    ("failing", "says"),
+    [
+        (
+            "raise FileNotFoundError('no data here.')",
+            "study.py, line 5: FileNotFoundError: no data here. Mend it there; ",
+        ),
+        ("headway.Float(1, 0)", "Float(1, 0) has low above high. Swap them: Float(0, 1)."),
+    ],
+)
+def test_a_setup_that_fails_says_where_and_keeps_its_traceback_for_debug(ask, write, backend, failing, says):
+    load = f"def load():\n    {failing}\n\n@headway.experiment(setup=load, "
+    write(FIRST.replace("@headway.experiment(", load))
+    words = ["run", "study.py", "--backend", backend]
+    plain, debug = ask(*words), ask(*words, "--debug")
+    assert plain.exit_code == debug.exit_code == 2
+    assert f"Error: The experiment cannot be loaded: {says}" in plain.stderr
+    assert "Traceback" not in plain.output
+    assert plain.output.count("--debug shows the whole traceback.") == ("Mend it" in says)
+    assert ", line 5, in load" in debug.stderr
+    assert "Traceback (most recent call last):" in debug.stderr
+
+
 def test_a_file_that_is_none_is_answered_with_those_that_are(refused, write, project):
     write(FIRST)
     refused("run", "studdy.py", says=["studdy.py does not exist", "There are: study.py"])
@@ -181,8 +205,7 @@ def test_a_network_disk_is_refused_with_a_way_out(refused, write, project, monke
     write(FIRST)
     monkeypatch.setattr("headway.store.database._file_system", lambda path: "nfs4")
     refused(*words, code=5, says=[str(project), "lies on a network disk (nfs4)", "local disk: --store"])
-    assert not (project / FOLDER / "store.sqlite").exists()
-    assert not (project / "new.py").exists()
+    assert [path.name for path in project.iterdir() if path.name != "__pycache__"] == ["study.py"]
 
 
 MOUNT = """

@@ -124,13 +124,14 @@ EXPECTED = "Expected a number"
         ("array of many", "bad metric", ["is array([0., 0., 0.", "of type ndarray", "of one element"]),
         ("True returned", "bad metric", ["returned True of type bool", "Return a number"]),
         ("silent", "no metric", ["ended without 'loss'; it logged nothing", "run.report(loss=...)"]),
-        ("another name", "no metric", ["ended without 'loss'; it logged los", "run.report(loss=...)"]),
+        ("another name", "no metric", ["it logged los. Did you mean 'los'? Report it: run.report(loss=...)"]),
     ],
 )
 def test_what_a_function_gives_in_place_of_a_number_is_a_failed_trial(functions, way, reason, says):
     trial = functions[way]
     assert (trial["state"], trial["reason"], trial["value"]) == ("failed", reason, None)
     assert [text for text in says if text not in trial["message"]] == [], trial["message"]
+    assert "BadMetric" not in trial["message"]
     assert len(trial["message"]) < 300
 
 
@@ -163,7 +164,7 @@ def test_every_way_was_tried(functions, commands):
         ('{"loss": null}', "bad metric", ["printed 'null' as its 'loss'", "headway.log(loss=0.5)"]),
         ('{"loss": true}', "bad metric", ["printed 'true' as its 'loss'", EXPECTED]),
         ("done", "no metric", ["ended without 'loss'; it logged nothing", "print 'loss: VALUE'"]),
-        ("Loss: 0.5", "no metric", ["ended without 'loss'; it logged Loss", "print 'loss: VALUE'"]),
+        ("Loss: 0.5", "no metric", ["it logged Loss. Did you mean 'Loss'?", "print 'loss: VALUE'"]),
     ],
 )
 def test_what_a_command_prints_in_place_of_a_number_is_a_failed_trial(commands, line, reason, says):

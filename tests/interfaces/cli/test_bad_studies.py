@@ -26,8 +26,9 @@ UNKNOWN = [
     (BUDGET, 'budgett="8 trials"', ["headway.Study(...) has no parameter 'budgett'", "Did you mean 'budget'?"]),
     (BUDGET, f"{BUDGET}, epochs=3", ["no parameter 'epochs'", "Known: experiment, name, baseline, sampler"]),
     (BUDGET, f'{BUDGET}, sampler="sobl"', ["There is no sampler 'sobl'. Did you mean 'sobol'?", "grid, random"]),
-    (BUDGET, f'{BUDGET}, scheduler="ahsa"', ["scheduler 'ahsa' is unknown", "'full', 'asha'"]),
-    (BUDGET, f'{BUDGET}, scheduler="asha(reducton=3)"', ["unknown setting 'reducton'", "It takes reduction and first"]),
+    (BUDGET, f'{BUDGET}, scheduler="ahsa"', ["scheduler 'ahsa' is unknown. Did you mean 'asha'?", "'full', 'asha'"]),
+    (BUDGET, f'{BUDGET}, scheduler="asha(reducton=3)"', ["'reducton'. Did you mean 'reduction'?"]),
+    (BUDGET, f'{BUDGET}, scheduler="full(reduction=3)"', ["'full' takes no settings", "'asha(reduction=3)'"]),
     ('{"lr": 0.5}', '{"lrr": 0.5}', ["baseline", "'lrr' is unknown (did you mean 'lr'?)", "'lr' is missing"]),
     (METRIC, 'metrics="loss"', ["@headway.experiment(...) has no parameter 'metrics'. Did you mean 'metric'?"]),
     (f"space={SPACE}", f"sapce={SPACE}", ["no parameter 'sapce'", "Did you mean 'space'?"]),
@@ -190,6 +191,12 @@ def test_a_budget_of_nothing_is_refused_in_the_file(refused, write, budget, says
 def test_a_study_that_cannot_be_meant_is_refused(refused, write, old, new, says):
     write(STUDY.replace(old, new))
     refused("run", "study.py", says=["study.py, line 8", *says])
+
+
+@pytest.mark.parametrize("backend", ["local", "inline"])
+def test_more_gpus_than_there_are_leave_no_trace(refused, write, backend):
+    write(with_limits("needs=headway.Needs(gpus=800)"))
+    refused("run", "study.py", "--backend", backend, says=["needs 800 GPUs, and this machine shows", "needs.gpus"])
 
 
 def test_two_studies_of_one_name_in_a_file_are_refused(refused, write):

@@ -2,6 +2,8 @@ import json
 import os
 import threading
 
+import pytest
+
 from headway.core import Role, TrialState
 from headway.store import RunLog, Store, StudyRecord
 from tests.interfaces.cli.conftest import BASELINE, add_trial, make_study
@@ -96,6 +98,27 @@ def test_trials_are_sorted_filtered_and_limited(ask, ask_json, study):
     text = ask("trials", "--limit", 2).stdout
     assert "2 of 7 trials" in text
     assert "confirm #1" in text
+
+
+def test_the_best_trials_are_complete_ones_the_best_first_in_either_direction(ask, ask_json, store, study):
+    lowest = add_trial(store, study, {**BASELINE, "lr": 0.5}, number=3, value=0.1, state=TrialState.STOPPED)
+    highest = add_trial(store, study, {**BASELINE, "lr": 0.6}, number=4, value=0.9, state=TrialState.STOPPED)
+    data = ask_json("trials", "--best", 4)
+    assert [row["trial"] for row in data["trials"]] == [4, 5, 6, 1]
+    assert [row["value"] for row in data["trials"]] == [0.3, 0.31, 0.32, 0.5]
+    assert data["count"] == 6  # complete ones
+    assert [row["trial"] for row in ask_json("trials", "--best", 100)["trials"]] == [4, 5, 6, 1, 2, 3]
+    store.database.run("UPDATE studies SET direction = 'maximize'")
+    assert [row["trial"] for row in ask_json("trials", "--best", 2)["trials"]] == [3, 2]
+    text = ask("trials", "--best", 2).stdout
+    assert [line.split()[0] for line in text.splitlines() if "complete" in line] == ["3", "2"]
+    assert "2 of 6 trials of spirals" in text
+    assert not {str(lowest), str(highest)} & {line.split()[0] for line in text.splitlines() if line}
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "few"])
+def test_a_number_of_best_trials_that_cannot_be_meant_is_refused(ask, study, number):
+    assert ask("trials", "--best", number).exit_code == 2
 
 
 def test_trials_of_an_empty_store_are_nothing_to_do(ask, store):

@@ -123,8 +123,9 @@ def _filled(space: Space, given: Mapping[str, Any], baseline: Mapping[str, Any])
 
 
 def _number_of(store: "Store", study: "StudyRecord", config: Mapping[str, Any]) -> int | None:
-    same = [item.number for item in store.studies.proposals(study.id) if item.config == config]
-    return same[0] if same else None
+    from headway.store import candidate_id
+
+    return store.studies.find_number(study.id, candidate_id(study.experiment, config))
 
 
 def _follow(store: "Store", study: "StudyRecord", alive: bool) -> str:

@@ -163,6 +163,8 @@ def _strike(fault: Fault, chance: random.Random) -> Strike:
     match fault:
         case Kill(whom="engine" | "engine+template"):
             return Strike(moment=_any_moment(chance), fault=fault, rest_seconds=rest)
+        case Kill(whom="template") if chance.random() < 0.5:  # before it has told the engine of the worker
+            return Strike(moment=Moment(sign="trial", count=chance.randint(1, 4)), fault=fault)
         case Corrupt(piece="checkpoint"):
             moment = Moment(sign="checkpoint", count=chance.randint(2, 5), seconds=_seconds(chance, 0.004))
             return Strike(moment=moment, fault=fault, rest_seconds=rest)
