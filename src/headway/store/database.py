@@ -49,10 +49,10 @@ class Database:
             self._connection.row_factory = sqlite3.Row
             self._patiently("PRAGMA journal_mode = WAL")
             # NORMAL: a commit survives the death of every process; only a power cut can take the last ones back.
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
+            self._patiently("PRAGMA synchronous = NORMAL")
+            self._patiently("PRAGMA foreign_keys = ON")
             # 16 MB: pages that every trial writes are copied into the file four times less often than by default.
-            self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
+            self._patiently("PRAGMA wal_autocheckpoint = 4000")
             self._migrate()
         except sqlite3.Error as error:
             self._connection.close()
@@ -126,8 +126,8 @@ class Database:
     def _patiently(self, sql: str, values: Sequence[_Value] = ()) -> sqlite3.Cursor:
         """Run a statement that begins something; while another process is in its way, try again soon.
 
-        SQLite's own waiting sleeps .1 s at a time in the end: of twelve saturating writers one waited 3 s, and here .3 s.
-        Where several processes make a store at once, it does not wait at all.
+        SQLite's own waiting ends in naps of .1 s: of twelve saturating writers one waited for 3 s, and here for .2 s.
+        It does not wait at all where several processes make a store at once.
         """
         deadline = time.monotonic() + _BUSY_SECONDS
         while True:
