@@ -1,6 +1,7 @@
 """A crowd on one store: two engines, people who look, and people who feed the queues, all at once.
 
-`gather` lets it work and says what came of it. The benchmark `crowd` and a test of the suite call it.
+`gather` lets it work and says what came of it; `rush` lets many write without a rest. The benchmark `crowd` and a test
+of the suite call them.
 """
 
 import json
@@ -20,7 +21,7 @@ from benchmarks.runner import SCRIPTS
 from headway.core import TrialState
 from headway.store import Store, candidate_id
 
-__all__ = ["STUDIES", "Calls", "Crowd", "Outcome", "gather"]
+__all__ = ["STUDIES", "Calls", "Crowd", "Outcome", "Rush", "gather", "rush"]
 
 STUDIES = ("left", "right")
 _PATIENCE_SECONDS = 120.0  # for whatever has to come
@@ -64,6 +65,15 @@ class Outcome:
     largest_log_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rush:
+    """Hold how long each transaction had to wait for its beginning (seconds), and how many each writer made."""
+
+    waits: Sequence[float]
+    transactions: Sequence[int]
+    problems: Sequence[str]
+
+
 class _Member:
     """Run one script of the crowd in a process and a session of its own."""
 
@@ -80,6 +90,9 @@ class _Member:
     @property
     def over(self) -> bool:
         return self._process.poll() is not None
+
+    def wait(self, seconds: float) -> None:
+        self._process.wait(seconds)
 
     def end(self) -> None:
         with suppress(ProcessLookupError):
@@ -112,6 +125,24 @@ def gather(folder: Path, crowd: Crowd) -> Outcome:
     return _outcome(folder / ".headway", members, seconds=seconds, largest=largest)
 
 
+def rush(folder: Path, writers: int, seconds: float) -> Rush:
+    """Let many processes write to a store in `folder` as fast as they can."""
+    members: list[_Member] = []
+    with Store.open(folder / ".headway") as store:
+        store.studies.create(
+            name="rush", definition={}, settings={}, source="", experiment="rush", metric="loss", direction="minimize"
+        )
+    with _ended_with(members):
+        members += [_Member("writer", folder, number, "rush", seconds) for number in range(writers)]
+        for member in members:
+            member.wait(seconds + _PATIENCE_SECONDS)
+    return Rush(
+        waits=_calls(members)["writer", "begin"].wall,
+        transactions=[member.said()["transactions"] for member in members],
+        problems=[text for member in members for text in member.problem(0)],
+    )
+
+
 @contextmanager
 def _ended_with(members: Sequence[_Member]) -> Generator[None]:
     try:
@@ -125,19 +156,24 @@ def _play(folder: Path, crowd: Crowd, members: list[_Member]) -> int:
     """Start all, wait until all is done; return how large the database's log became in bytes."""
     store, over, largest = folder / ".headway", folder / "over", 0
 
-    def until(what: str, done: Callable[[], bool]) -> None:
+    def until(what: str, done: Callable[[], bool], needed: Sequence[_Member] = ()) -> None:
         nonlocal largest
         deadline = time.monotonic() + crowd.seconds + _PATIENCE_SECONDS
         while not done():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"The crowd waits in vain until {what}. It left {folder}.")
+                raise TimeoutError(f"The crowd waits in vain until {what}.")
+            for member in needed:
+                if member.over:
+                    raise RuntimeError(f"An engine is gone before {what}. {member.problem(_PAUSED)}")
             with suppress(FileNotFoundError):
                 largest = max(largest, (store / "store.sqlite-wal").stat().st_size)
             time.sleep(_LOOK_SECONDS)
 
     engines = [_Member("engine", folder, name, name, "--workers", "1", "--plain") for name in STUDIES]
     members += engines
-    until("both engines have begun", lambda: _count(store, "trials WHERE state = 'complete'") > 2 * len(STUDIES))
+    until(
+        "both engines have begun", lambda: _count(store, "trials WHERE state = 'complete'") > 2 * len(STUDIES), engines
+    )
     readers = [_Member("reader", folder, number, number, over) for number in range(crowd.readers)]
     members += readers
     feeders = [
@@ -145,8 +181,8 @@ def _play(folder: Path, crowd: Crowd, members: list[_Member]) -> int:
         for number in range(crowd.feeders)
     ]
     members += feeders
-    until("all is fed", lambda: all(feeder.over for feeder in feeders))
-    until("the queues are empty", lambda: _count(store, "queue WHERE taken IS NULL") == 0)
+    until("all is fed", lambda: all(feeder.over for feeder in feeders), engines)
+    until("the queues are empty", lambda: _count(store, "queue WHERE taken IS NULL") == 0, engines)
     _stop(folder, over)
     until("all have gone home", lambda: all(member.over for member in members))
     return largest

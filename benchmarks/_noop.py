@@ -101,7 +101,7 @@ def _inline_row(context: Context, name: str, found: "Sequence[Costs] | PeerFaile
 
 def _inline(context: Context, name: str, points: int) -> Costs:
     long = context.pick((1, 200, 1200), (1, 50, 250))
-    short = context.pick((1, 100, 400), (1, 50, 150))  # Optuna's cost grows with the study, so this is kind to it
+    short = context.pick((1, 100, 400), (1, 20, 70))  # Optuna's cost grows with the study, so this is kind to it
     with context.folder() as folder:
         match name:
             case "headway":
@@ -138,9 +138,11 @@ def _costs(driven: Driven, counts: Sequence[int]) -> Costs:
 
 def forked(context: Context) -> tuple[Table, Table]:
     """Measure how many trials a second get a process of their own, and what CPU each costs."""
-    ours = {name: partial(_forked, context, name) for name in _FORKED_NOTES if name not in _FORKED_PEERS}
-    peers = {name: partial(_forked, context, name) for name in _FORKED_PEERS}
-    found = context.in_turns(ours) | context.in_turns(peers, repeats=1)
+    ours = {name: partial(_forked, context, name) for name in ("headway", "fork loop")}
+    more_workers = {name: partial(_forked, context, name) for name in _WORKERS if name not in ours}
+    slow = {"ray tune, reused"} if context.quick else set[str]()
+    peers = {name: partial(_forked, context, name) for name in _FORKED_PEERS if name not in slow}
+    found = context.in_turns(ours) | context.in_turns(more_workers, repeats=1) | context.in_turns(peers, repeats=1)
     title = "Trials that do nothing, each in a process of its own"
     return (
         _forked_table(context, f"{title}: rate", "trials a second", found, Forks.rate),
@@ -156,9 +158,8 @@ def _forked_table(
     value: "Callable[[Forks], Sample | None]",
 ) -> Table:
     rows: list[Row] = []
-    for name, note in _FORKED_NOTES.items():
-        version = "" if name == "fork loop" else context.version(_FORKED_PEERS.get(name))
-        forks = found[name]
+    for name, forks in found.items():
+        version, note = "" if name == "fork loop" else context.version(_FORKED_PEERS.get(name)), _FORKED_NOTES[name]
         if isinstance(forks, PeerFailed):
             rows.append(Row(name=name, failure=str(forks), version=version, note=note))
         elif samples := [sample for item in forks if (sample := value(item)) is not None]:

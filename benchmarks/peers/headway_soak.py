@@ -1,8 +1,7 @@
-"""Run soak_study.py to its end and print what the engine held and cost as it went: `headway_soak.py FOLDER BACKEND EVERY
-ASKED...`.
+"""Run soak_study.py and print what it held and cost as it went: `headway_soak.py FOLDER BACKEND EVERY ASKED...`.
 
-After each EVERY ended trials the memory and the CPU of the engine, of its template, and of the workers so far are noted.
-When ASKED trials have ended, `headway status` is called from a shell.
+After each EVERY ended trials, memory and CPU of the engine and its template, and the CPU of all workers so far, are
+noted. When ASKED trials have ended, `headway status` is called from a shell.
 """
 
 import json
@@ -52,7 +51,7 @@ class Asked:
 
 
 class Yardstick:
-    """Do the same work each time: rows in and out of a database in memory, as JSON. Tells a slow minute of the machine."""
+    """Do the same work each time, rows in and out of a database in memory: it tells a slow minute of the machine."""
 
     def __init__(self) -> None:
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
@@ -94,9 +93,7 @@ class Watch(QuietObserver):
         if self._ended % self._every == 0:
             self.samples.append(self._sample())
         if self._ended in self._asked:
-            self.answers.append(
-                Asked(trials=self._ended, all_cpu=self._status(), one_cpu=self._status("soak"))
-            )
+            self.answers.append(Asked(trials=self._ended, all_cpu=self._status(), one_cpu=self._status("soak")))
 
     def _sample(self) -> Sample:
         templates = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
@@ -112,7 +109,9 @@ class Watch(QuietObserver):
 
     def _status(self, *words: str) -> float:
         """Return the CPU of a fresh `headway status`."""
-        return statistics.median(_cpu_of([sys.executable, "-m", "headway", "status", *words], self._folder) for _ in range(_CALLS))
+        return statistics.median(
+            _cpu_of([sys.executable, "-m", "headway", "status", *words], self._folder) for _ in range(_CALLS)
+        )
 
 
 def _cpu_of(command: Sequence[str], folder: Path) -> float:

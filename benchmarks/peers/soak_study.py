@@ -24,7 +24,7 @@ def short(run: headway.Run) -> None:
     loss = 1.0
     for step in run.steps(4):
         loss = floor + (loss - floor) / 2 + chance.gauss(0, 0.01)
-        run.log(loss=loss, accuracy=1 - loss)
+        run.log(step, loss=loss, accuracy=1 - loss)
     run.report(loss=loss)
 
 

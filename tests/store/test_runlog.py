@@ -269,9 +269,9 @@ def test_kill_9_of_the_writer_loses_no_point_that_log_returned_for(path, tmp_pat
 
 
 FULL = """
-import sys, pathlib
-from headway.core import StoreError
-from headway.store import RunLog, RunLogReader
+import errno, sys, pathlib
+from headway.core import DiskError
+from headway.store import Point, RunLog, RunLogReader
 folder = pathlib.Path(sys.argv[1])
 log = RunLog(folder / "x.runlog")
 step = 0
@@ -279,18 +279,23 @@ try:
     while True:
         log.point("loss", step, 0.5)
         step += 1
-except StoreError as error:
+except DiskError as error:
     assert "No space left" in str(error), error
+    assert error.number == errno.ENOSPC
 for name in ("more", "names"):
     try:
         while True:
             log.point(name, 0, 1.0)
-    except StoreError:
+    except DiskError:
         pass
+log.last_mark("ended")  # what is kept for it holds, on a disk that is as full as can be
 (folder / "ballast").unlink()
 log.point("names", 1, 2.0)
 with RunLogReader(folder / "x.runlog") as reader:
-    points = reader.read()
+    items = reader.read()
+points = [item for item in items if isinstance(item, Point)]
+marks = [(item.kind, item.data) for item in items if not isinstance(item, Point)]
+assert marks == [("interrupted", {"errno": errno.ENOSPC}), ("ended", {})], marks
 assert [p.step for p in points if p.metric == "loss"] == list(range(step)), step
 assert points[-1].metric == "names" and points[-1].value == 2.0
 print("kept", step > 1000)

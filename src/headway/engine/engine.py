@@ -17,6 +17,7 @@ from headway.core import HeadwayError, Reason, Redactor, TrialState
 from headway.engine import lease
 from headway.engine.accounts import Accounts
 from headway.engine.attempt import Attempt
+from headway.engine.backends import WorkerLost
 from headway.engine.launcher import Launcher
 from headway.engine.manifests import Library
 from headway.engine.recorder import Recorder
@@ -199,7 +200,12 @@ class Engine:
             self._observer.preparing("")
         if unfinished is not None:
             self._begin_anew_if_changed(unfinished)
-        attempt = await self._launcher.launch(work, assignment, unfinished)
+        try:
+            attempt = await self._launcher.launch(work, assignment, unfinished)
+        except WorkerLost as error:
+            self._recorder.recover_attempt(error.attempt)
+            self._again.append(assignment)
+            return
         attempt.exit.add_done_callback(lambda _: self._wake.set())
         self._running[attempt.spec.trial] = attempt
         self._observer.started(attempt.spec.trial, assignment)

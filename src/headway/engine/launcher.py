@@ -9,7 +9,7 @@ from typing import Any
 
 from headway.core import Limits, Redactor
 from headway.engine.attempt import Attempt
-from headway.engine.backends import BackendSetup, make_backend
+from headway.engine.backends import BackendSetup, WorkerLost, make_backend
 from headway.engine.output import OutputSink
 from headway.engine.slots import Lease, Slots
 from headway.engine.spec import AttemptSpec, Origin
@@ -82,9 +82,7 @@ class Launcher:
             self._slots.give_back(lease)
             raise
 
-    def _begin(
-        self, work: Work, assignment: Assignment, unfinished: TrialRecord | None, lease: Lease
-    ) -> AttemptSpec:
+    def _begin(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None, lease: Lease) -> AttemptSpec:
         """Write in one transaction that the trial runs, and see to its folders."""
         live = None if self._experiment.opaque else self._live(lease.slot)
         record, trials = self._record(assignment.scheduled), self._store.trials
@@ -131,6 +129,8 @@ class Launcher:
         started = time.time()
         try:
             process = await self._backend.start(spec)
+        except WorkerLost:
+            raise
         except BaseException:
             with self._store.database.write():
                 self._store.trials.end_attempt(

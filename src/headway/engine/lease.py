@@ -44,10 +44,10 @@ def take(store: Store, name: str) -> bool:
     previous = None
     if study.lease_pid is not None and study.lease_started is not None:
         previous = (study.lease_pid, study.lease_started)
+    if previous is not None:  # before the lease shows another engine, whose own death would hide what this one left
+        processes.end_carrying(mark(*previous))
     if not store.studies.take_lease(study.id, os.getpid(), processes.start_time(os.getpid()) or 0.0, previous):
         raise StudyBusy(f"Another engine took the study {name!r} this moment. See: headway status {name}")
-    if previous is not None:
-        processes.end_carrying(mark(*previous))
     return previous is not None
 
 

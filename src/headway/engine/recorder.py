@@ -130,6 +130,12 @@ class Recorder:
             note(f"{len(left)} {plural} running when the last engine ended; they go on from their checkpoints.")
         return len(left)
 
+    def recover_attempt(self, attempt: int) -> None:
+        """Record an attempt of this engine that is over without a word."""
+        for left in self._store.trials.open_attempts(self._study.id):
+            if left.id == attempt:
+                self._recover(left)
+
     def tidy_after_death(self) -> None:
         """Remove what a dead engine had recorded but not removed yet, and the files of its templates."""
         for folder in self._store.folder.glob("checkpoints/*"):

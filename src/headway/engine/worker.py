@@ -32,8 +32,9 @@ from headway.experiments import (
     registered,
     seed_everything,
     set_current,
+    trace,
 )
-from headway.store import UNLIMITED, RunLog, own_writes
+from headway.store import UNLIMITED, RunLog, own_writes, refused
 
 __all__ = ["EXIT_FAILED", "find_experiment", "perform", "set_thread_variables"]
 
@@ -102,6 +103,7 @@ def perform(experiment: Experiment, spec: AttemptSpec, setup: Any) -> int:
             _set_torch_threads(spec.threads)
             seed_everything(spec.seed)
         experiment.run(run)
+        _mind_the_trace()
         log.last_mark("ended")
         return 0
     except Paused:
@@ -114,18 +116,26 @@ def perform(experiment: Experiment, spec: AttemptSpec, setup: Any) -> int:
         log.close()
 
 
+def _mind_the_trace() -> None:
+    """Raise `DiskError` where the disk refused a part of the trace: a change of what it lacks would go unnoticed."""
+    problem = trace.problem()
+    if problem is not None and refused(problem):
+        raise DiskError(f"The file trace is not whole ({problem.strerror}).", problem.errno or 0)
+
+
 def _failed(log: RunLog, error: BaseException) -> int:
     try:
         return _tell(log, error)
-    except DiskError as refused:
+    except DiskError as refusal:
         with contextlib.suppress(DiskError):  # the exit code says it as well
-            log.disk_refused(refused.number)
+            log.disk_refused(refusal.number)
         return EXIT_NO_DISK
 
 
 def _tell(log: RunLog, error: BaseException) -> int:
     if isinstance(error, DiskError):
         raise error
+    _mind_the_trace()
     if isinstance(error, SystemExit) and error.code in (0, None):
         log.last_mark("exited", code=0)
         return 0
@@ -170,7 +180,6 @@ def _set_torch_threads(threads: int) -> None:
 def main() -> None:
     """Run the attempt described on the command line, in a fresh interpreter: `python -m headway.engine.worker JSON`."""
     from headway.engine import confine
-    from headway.experiments import trace
 
     data = json.loads(sys.argv[1])
     origin, spec = Origin(**data["origin"]), AttemptSpec.from_json(data["spec"])

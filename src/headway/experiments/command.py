@@ -22,12 +22,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headway.core import Direction, ExperimentError, Limits, Needs, Parameter, Scalar, Space, call_checked, suggestion
+from headway.core import (
+    Direction,
+    DiskError,
+    ExperimentError,
+    Limits,
+    Needs,
+    Parameter,
+    Scalar,
+    Space,
+    call_checked,
+    suggestion,
+)
 from headway.experiments import trace
 from headway.experiments.definition import Experiment
 from headway.experiments.metrics import LineSplitter, OutputParser
 from headway.experiments.printed import PrintedMetrics
-from headway.experiments.run import Run
+from headway.experiments.run import EXIT_NO_DISK, Run
+from headway.store import own_writes, refusal
 
 __all__ = ["CommandExperiment", "CommandFailed", "command", "trial_environment"]
 
@@ -156,7 +168,8 @@ class CommandExperiment(Experiment):
         program = _program(line[0], self.folder)
         environment = trial_environment(run.config, run.seed, run.folder)
         if not _PYTHON.fullmatch(os.path.basename(program)):
-            trace.tell(environment["HEADWAY_TRACE"], os.path.basename(program))
+            with own_writes(run.folder):
+                trace.tell(environment["HEADWAY_TRACE"], os.path.basename(program))
         try:
             process = subprocess.Popen(
                 [program, *line[1:]],
@@ -172,6 +185,8 @@ class CommandExperiment(Experiment):
             tail = self._follow(process, printed)
             code = process.wait()
             printed.settle(all_of_them=True)
+            if code == EXIT_NO_DISK and (number := refusal(run.folder)) is not None:
+                raise DiskError("The command's script could not begin its run log.", number)
             if code != 0:
                 raise CommandFailed(code, tail)
             printed.check()

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headway.experiments.run import UNSET, Run
-from headway.store import UNLIMITED, RunLog
+from headway.core import DiskError
+from headway.experiments.run import EXIT_NO_DISK, UNSET, Run
+from headway.store import UNLIMITED, RunLog, own_writes
 
 __all__ = ["current_run", "log", "report", "set_current"]
 
@@ -44,21 +45,30 @@ def report(value: float = UNSET, /, **metrics: float) -> None:
 def _of_command() -> Run:
     folder = Path(os.environ["HEADWAY_FOLDER"])
     config: Mapping[str, Any] = json.loads(os.environ.get("HEADWAY_CONFIG", "{}"))
-    path = folder / "script.runlog"
-    try:
-        path.touch(exist_ok=False)
-    except FileExistsError:  # another process of the same command logs already, as in data-parallel training
-        path = folder / f"script-{os.getpid()}.runlog"
     spec: Mapping[str, Any] = json.loads((folder / "spec.json").read_text())
     rungs = tuple(spec.get("rungs", ()))
+    try:
+        log = RunLog(_free_path(folder), granted=0 if rungs else UNLIMITED)
+    except DiskError as error:  # there is no log to tell it by; the worker looks at the disk when it sees this code
+        raise SystemExit(EXIT_NO_DISK) from error
     return Run(
-        RunLog(path, granted=0 if rungs else UNLIMITED),
+        log,
         config=config,
         seed=int(os.environ.get("HEADWAY_SEED", "0")),
         folder=folder,
         checkpoint_folder=Path(spec["checkpoints"]),
         rungs=rungs,
     )
+
+
+def _free_path(folder: Path) -> Path:
+    path = folder / "script.runlog"
+    with own_writes(path):
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:  # another process of the same command logs already, as in data-parallel training
+            path = folder / f"script-{os.getpid()}.runlog"
+    return path
 
 
 class _Silence:

@@ -188,6 +188,7 @@ class Run:
             if step + 1 == n or not self._may_go_on(step + 1, n):
                 self._channel.mark("steps", done=step + 1)
                 return
+        self._channel.mark("steps", done=max(n, 0))  # nothing was left to do: the checkpoint stood at the end
 
     def checkpoint(
         self, state: Mapping[str, Any] | Callable[[], Mapping[str, Any]], *, every: int | None = None

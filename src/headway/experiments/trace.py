@@ -15,14 +15,14 @@ processes leave theirs too. The first letter is the kind:
 This file imports nothing of Headway: it is also loaded into the interpreters that commands start.
 """
 
-import contextlib
+import errno
 import os
 import sys
 import sysconfig
 from functools import cache
 from types import ModuleType
 
-__all__ = ["Entry", "loaded", "own", "parse", "read", "stamp", "start", "stop", "tell"]
+__all__ = ["Entry", "loaded", "own", "parse", "problem", "read", "stamp", "start", "stop", "tell"]
 
 Entry = tuple[str, str]
 
@@ -42,6 +42,7 @@ _LARGEST_KEPT = 256 * 1024  # bytes of a file that goes from one attempt to the 
 
 _file = -1
 _path = ""  # of the trace itself
+_problem: OSError | None = None
 _installed = False
 _seen: set[bytes] = set()
 _written: set[str] = set()
@@ -56,7 +57,7 @@ def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False, attempt: 
     A hook cannot be removed, so a forked child calls this again with a file of its own; with `keep` it does not write
     again what its parent saw. The file of an `attempt` may hold what earlier ones left; see `own`.
     """
-    global _file, _ignored, _installed, _loaded, _path
+    global _file, _ignored, _installed, _loaded, _path, _problem
     stop()
     _path = os.path.abspath(path)
     _file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
@@ -69,6 +70,7 @@ def start(path: str, ignore: tuple[str, ...] = (), keep: bool = False, attempt: 
         _sights.clear()
     _seen.discard(b"h")
     if not keep:
+        _problem = None
         _seen.clear()
         _written.clear()
     _write(*([b"a%d" % attempt] if attempt else []), b"h")
@@ -104,6 +106,11 @@ def stop() -> None:
     if _file >= 0:
         os.close(_file)
     _file = -1
+
+
+def problem() -> OSError | None:
+    """Return why the trace is not whole, None where it is: of what it lacks, no change would be found."""
+    return _problem
 
 
 def tell(path: str, what: str) -> None:
@@ -204,12 +211,17 @@ def _source(path: str) -> str:
 
 
 def _write(*entries: bytes) -> None:
+    global _problem
     new = [entry for entry in entries if entry and entry not in _seen]
     if not new or _file < 0:
         return
     _seen.update(new)
-    with contextlib.suppress(OSError):  # a full disk must not change what the experiment does
-        os.write(_file, b"\0".join(new) + b"\0")
+    data = b"\0".join(new) + b"\0"
+    try:
+        if os.write(_file, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:  # a full disk must not change what the experiment does
+        _problem = error
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from headway.store.artifacts import Artifacts, digest_file
 from headway.store.curves import Curve, live_items, live_points
-from headway.store.disk import explained, own_writes, refusal, resumable
+from headway.store.disk import explained, own_writes, refusal, refused, resumable
 from headway.store.facade import FOLDER, Store, find_root
 from headway.store.records import (
     ArtifactRecord,
@@ -57,5 +57,6 @@ __all__ = [
     "live_points",
     "own_writes",
     "refusal",
+    "refused",
     "resumable",
 ]

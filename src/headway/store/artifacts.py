@@ -1,9 +1,11 @@
 """Files by content: `artifacts/ab/abcdef...`, written once, never changed, found by digest."""
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 from headway.core import NotFound, digest_bytes
@@ -26,19 +28,15 @@ class Artifacts:
     def put_bytes_as(self, digest: str, data: bytes) -> None:
         """Store bytes under a digest that the caller chose: that of the original, where `data` is a redacted copy."""
         if not self.path(digest).exists():
-            with tempfile.NamedTemporaryFile(dir=self._folder_of(digest), delete=False) as file:
-                file.write(data)
-            os.replace(file.name, self.path(digest))
+            with self._made(digest) as partial:
+                partial.write_bytes(data)
 
     def put_file(self, path: Path) -> tuple[str, int]:
         """Store a file's bytes; return their digest and size in bytes. Large files are copied, not read at once."""
         digest = digest_file(path)
         if not self.path(digest).exists():
-            folder = self._folder_of(digest)
-            handle, name = tempfile.mkstemp(dir=folder)
-            os.close(handle)
-            shutil.copyfile(path, name)
-            os.replace(name, self.path(digest))
+            with self._made(digest) as partial:
+                shutil.copyfile(path, partial)
         return digest, path.stat().st_size
 
     def path(self, digest: str) -> Path:
@@ -56,10 +54,20 @@ class Artifacts:
         """Return the paths of all stored files."""
         return [path for path in self.folder.glob("??/*") if path.is_file()]
 
-    def _folder_of(self, digest: str) -> Path:
+    @contextlib.contextmanager
+    def _made(self, digest: str) -> Generator[Path]:
+        """Give a file to write: once it is whole it gets its name, else it goes, as a full disk wants its space."""
         folder = self.path(digest).parent
         folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        handle, name = tempfile.mkstemp(dir=folder)
+        os.close(handle)
+        try:
+            yield Path(name)
+            os.replace(name, self.path(digest))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
 
 
 def digest_file(path: Path) -> str:

@@ -24,6 +24,7 @@ __all__ = ["Database", "Row", "refuse_network_disk"]
 Row = sqlite3.Row
 _Value = str | int | float | bytes | None
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_LARGEST_CHECKED = 128 * 1024 * 1024  # bytes
 _BUSY_SECONDS = 30.0
 _RETRY_SECONDS = (0.0005, 0.003)
 # What SQLite says where the disk is full or read-only depends on the file in which it meets it.
@@ -137,6 +138,17 @@ class Database:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     raise
             time.sleep(random.uniform(*_RETRY_SECONDS))
+
+    def refuse_damage(self) -> None:
+        """Raise `StoreError` where the file is damaged: an engine would write to it for hours.
+
+        It reads the whole file (3 ms a megabyte), so a very large one is looked at only when it is asked for.
+        """
+        if self.path.stat().st_size <= _LARGEST_CHECKED and not self.sound():
+            raise StoreError(
+                f"The store {self.path} is damaged: SQLite's quick_check finds broken pages. Restore it from a copy, or "
+                "start a new one with --store; the damaged file was left alone."
+            )
 
     def _migrate(self) -> None:
         known = sorted((int(path.name[:4]), path) for path in _MIGRATIONS.glob("[0-9]*.sql"))

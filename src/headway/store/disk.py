@@ -5,6 +5,7 @@ Trials write checkpoints, artifacts and run logs within `own_writes`; the databa
 
 import errno
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -17,7 +18,7 @@ __all__ = ["disk_error", "explained", "own_writes", "refusal", "refused", "resum
 
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _PROBE_BYTES = 64 * 1024  # more than SQLite's smallest step, the 32 KiB by which the index of its log grows
-_MAKE_ROOM = "Free some space ('headway gc' shows what can go)"
+_MAKE_ROOM = "Free some space ('headway gc' then shows what more can go)"
 
 
 def refused(error: OSError) -> bool:
@@ -78,7 +79,8 @@ def disk_error(folder: Path, number: int, study: str = "") -> DiskError:
     """Say what the disk of the store in `folder` refused, by its `errno`, and what to do about it."""
     if number == errno.EIO:  # SQLite says so of a full disk as well
         number = refusal(folder) or number
-    disk, resume = f"The disk of the store {folder}", f"type: headway resume {study}".rstrip()
+    disk = f"The disk of the store {folder}"
+    resume = "type: headway resume" + (f" {shlex.quote(study)}" if study else "")
     match number:
         case errno.ENOSPC:
             what = f"{disk} is full ({_free(folder):,} bytes are free). {_MAKE_ROOM}, then {resume}"

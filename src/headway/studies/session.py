@@ -39,6 +39,7 @@ def run_study(
     check_sampler(study.sampler)
     check_needs(study.experiment.needs)
     with Store.open(folder) as store, resumable(store.folder, study.name):
+        store.database.refuse_damage()
         record = record_of(store, study)
         if not study.experiment.has_seed_channel:
             watcher.note(

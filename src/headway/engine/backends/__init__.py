@@ -1,12 +1,21 @@
 """Where attempts run: forked from a warm template, in a fresh interpreter each, or in the engine's own process."""
 
-from headway.engine.backends.base import Backend, BackendSetup, Process
+from headway.engine.backends.base import Backend, BackendSetup, Process, WorkerLost
 from headway.engine.backends.inline import InlineBackend
 from headway.engine.backends.local import LocalBackend
 from headway.engine.backends.spawn import SpawnBackend
 from headway.engine.settings import check_backend
 
-__all__ = ["Backend", "BackendSetup", "InlineBackend", "LocalBackend", "Process", "SpawnBackend", "make_backend"]
+__all__ = [
+    "Backend",
+    "BackendSetup",
+    "InlineBackend",
+    "LocalBackend",
+    "Process",
+    "SpawnBackend",
+    "WorkerLost",
+    "make_backend",
+]
 
 
 def make_backend(name: str, setup: BackendSetup) -> Backend:

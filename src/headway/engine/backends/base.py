@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from headway.core import ExperimentError
+from headway.core import ExperimentError, HeadwayError
 from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec, Origin
 from headway.experiments import Experiment
 
-__all__ = ["Backend", "BackendSetup", "Process", "cannot_load", "link_trace"]
+__all__ = ["Backend", "BackendSetup", "Process", "WorkerLost", "cannot_load", "link_trace"]
 
 _FRAME = re.compile(r'^ +File "(.+)", line (\d+)', re.MULTILINE)
 
@@ -43,6 +43,17 @@ class Process:
     output: int | None
 
 
+class WorkerLost(HeadwayError):
+    """Say that an attempt may have begun, and that nobody can tell: what would have told is gone.
+
+    It is over by then. What it logged is in its run log; the trial goes on in another attempt.
+    """
+
+    def __init__(self, attempt: int) -> None:
+        super().__init__(f"The process that would have told of attempt {attempt} died as it began.")
+        self.attempt = attempt
+
+
 class Backend(ABC):
     """Run attempts. All methods are called from the engine's event loop."""
 
@@ -60,7 +71,10 @@ class Backend(ABC):
 
     @abstractmethod
     async def start(self, spec: AttemptSpec) -> Process:
-        """Start an attempt. What it uses is traced into `spec.trace`, what it shares into `spec.shared_trace`."""
+        """Start an attempt, or raise `WorkerLost`.
+
+        What it uses is traced into `spec.trace`, what it shares with others into `spec.shared_trace`.
+        """
 
     @abstractmethod
     async def wait(self, process: Process) -> Exit:

@@ -12,7 +12,7 @@ from typing import Any
 
 from headway.core import HeadwayError
 from headway.engine import lease, processes
-from headway.engine.backends.base import Backend, BackendSetup, Process, cannot_load, link_trace
+from headway.engine.backends.base import Backend, BackendSetup, Process, WorkerLost, cannot_load, link_trace
 from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec
 from headway.engine.worker import set_thread_variables
@@ -20,6 +20,7 @@ from headway.engine.worker import set_thread_variables
 __all__ = ["LocalBackend"]
 
 _QUIT_SECONDS = 10.0
+_CHILD_ENDS_SECONDS = 0.2
 
 
 class LocalBackend(Backend):
@@ -158,13 +159,16 @@ class _TemplateLink:
         try:
             self._send(json.dumps({"fork": spec.to_json()}), [write])
         except OSError:
-            answer.set_result({"dead": True})
+            answer.set_result({"unsent": True})
         finally:
             os.close(write)
         message = await answer
         if "pid" not in message:
             os.close(read)
             del self.exits[spec.attempt]
+            if "dead" in message:  # it may have forked before it died; the kernel ends the child with it
+                await asyncio.sleep(_CHILD_ENDS_SECONDS)
+                raise WorkerLost(spec.attempt)
             return None
         return Process(attempt=spec.attempt, pid=message["pid"], started=message["started"] or 0.0, output=read)
 

@@ -87,6 +87,11 @@ def _json(store: "Store", trial: "TrialRecord") -> dict[str, Any]:
             for path in [store.artifacts.path(item.digest)]
         ],
         "manifest": None if manifest is None else manifest.to_json(),
+        "damaged_checkpoints": [
+            {"step": event.data["step"], "problem": event.data["problem"], "at": event.at}
+            for event in store.events.of_trial(trial.id)
+            if event.kind == "damaged checkpoint"
+        ],
         "traceback": _traceback(store, trial),
         "curves": curves_json(progress.curves),
     }
@@ -136,8 +141,18 @@ def _facts(
         ("started", when or ""),
         ("cost", cost if trial.wall_seconds else ""),
         ("reusable", reuse),
+        ("damaged", _damage(store, trial)),
         ("same crash", f"fingerprint {trial.fingerprint}" if trial.fingerprint else ""),
     ]
+
+
+def _damage(store: "Store", trial: "TrialRecord") -> str:
+    """Say which checkpoints the disk had damaged: those that the trial could not go on from."""
+    return "\n".join(
+        f"checkpoint after {event.data['step']} steps: {event.data['problem']}"
+        for event in store.events.of_trial(trial.id)
+        if event.kind == "damaged checkpoint"
+    )
 
 
 def _curve_lines(progress: "Progress", metric: str) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 __all__ = ["EMPTY", "Ended", "Snapshot", "finished_twice", "fold_log", "lost", "take_snapshot", "unclean"]
 
+_PASSING = ("*.runlog", "*.ckpt", "*.ckpt.*", ".*.tmp")
 _ENDED = "('complete', 'stopped', 'failed')"
 
 
@@ -106,8 +107,9 @@ def unclean(snapshot: Snapshot, store: Path) -> list[str]:
             broken.append(f"trial {trial} has an attempt without an end")
         elif trial not in snapshot.ended:
             broken.append(f"trial {trial} has not ended")
-    patterns = ("*.runlog", "*.ckpt", "*.ckpt.*", ".*.tmp")
-    broken += [f"{path.relative_to(store)} is left" for pattern in patterns for path in store.rglob(pattern)]
+    stopped = {str(trial) for trial, item in snapshot.ended.items() if item.state == "stopped"}  # may go on
+    left = [path for pattern in _PASSING for path in store.rglob(pattern) if path.parent.name not in stopped]
+    broken += [f"{path.relative_to(store)} is left" for path in left]
     return broken
 
 

@@ -14,7 +14,8 @@ __all__ = ["Answer", "StudyFacts", "answer_of", "differences", "facts_of"]
 _ORDER_FREE = ("grid", "random", "sobol")
 _Point = tuple[str, int, float]
 _TIMES = ("cost_seconds",)  # of a verdict
-_FACTS = ("state", "value", "metrics", "step", "horizon", "role", "number", "reason", "config")  # of a trial
+_RESULTS = ("state", "value", "metrics", "step", "horizon")  # of a trial
+_FACTS = (*_RESULTS, "role", "number", "reason", "config")
 _MOST = 5
 _NOTHING = 7  # the exit code where no trial logged a point
 
@@ -62,15 +63,17 @@ def answer_of(project: Project, study: str) -> Answer:
 def differences(answer: Answer, reference: Answer, *, verdict: bool) -> list[str]:
     """Say where an answer differs from the undisturbed one.
 
-    Without `verdict`, faults were such that trials may have failed: only what is complete in both is compared.
+    Without `verdict`, trials may have failed, or were chosen by the order in which others ended: only the results of
+    those that are complete in both are compared.
     """
     found: list[str] = []
+    facts = _FACTS if verdict else _RESULTS
     for key in sorted(answer.trials.keys() & reference.trials.keys()):
         ours, theirs = answer.trials[key], reference.trials[key]
-        if not verdict and "failed" in (ours["state"], theirs["state"]):
+        if not verdict and {ours["state"], theirs["state"]} != {"complete"}:
             continue
         found += [
-            f"{key}: {name} is {ours[name]} and not {theirs[name]}" for name in _FACTS if ours[name] != theirs[name]
+            f"{key}: {name} is {ours[name]} and not {theirs[name]}" for name in facts if ours[name] != theirs[name]
         ]
         found += [f"{key}: {text}" for text in _curve_differences(answer.curves[key], reference.curves[key])]
     if verdict:

@@ -32,4 +32,6 @@ def _begin() -> None:
         original.loader.exec_module(importlib.util.module_from_spec(original))
 
 
-_begin()
+if "_headway_chaos" not in sys.modules:  # another sitecustomize may give way to this one in turn
+    sys.modules["_headway_chaos"] = sys
+    _begin()
