@@ -70,10 +70,10 @@ def _targets(cpu: Table, space: Table, reading: Table) -> dict[str, Target]:
             for name in _PEERS
         },
         "bytes_live": at_most(space.row("headway").figure, _BYTES_LIVE),
+        # A running trial's log is read point by point: its row stands in the table, and claims nothing.
         "bytes_at_rest_float64": at_most(space.row("headway at rest, float64").figure, _BYTES_AT_REST),
         "bytes_at_rest_float32": at_most(space.row("headway at rest, float32").figure, _BYTES_AT_REST),
         "times_sooner_read_at_rest": at_least(ratio(read, reading.row("headway at rest").figure), _TIMES_SOONER),
-        "times_sooner_read_live": at_least(ratio(read, reading.row("headway live").figure), _TIMES_SOONER),
     }
 
 

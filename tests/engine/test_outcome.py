@@ -135,6 +135,21 @@ def test_what_paused_or_was_lost_goes_on_later():
     assert outcome("paused", FAILED, exit_=Exit(code=1)).state == TrialState.PAUSED
 
 
+REFUSED = ("interrupted", {"errno": 28})
+
+
+def test_what_the_stores_disk_cut_short_is_no_result():
+    assert outcome(("loss", 0, 1.0), REFUSED, exit_=Exit(code=74)).state == TrialState.PAUSED
+    # a script that could not write its checkpoint ends with a code that its worker takes for a failure
+    assert outcome(REFUSED, FAILED, exit_=Exit(code=1)).state == TrialState.PAUSED
+    assert outcome(REFUSED, exit_=Exit(signal=6)).state == TrialState.PAUSED
+
+
+def test_a_trial_that_went_on_without_what_the_disk_refused_has_its_result():
+    assert outcome(REPORT, REFUSED, "ended").state == TrialState.COMPLETE
+    assert outcome(("loss", 0, 1.0), REFUSED, exit_=Exit(signal=9), cause=Reason.SCHEDULER).state == TrialState.STOPPED
+
+
 def test_equal_ends_share_a_fingerprint():
     assert outcome(exit_=Exit(signal=11)).fingerprint == outcome(exit_=Exit(signal=11)).fingerprint
     assert outcome(exit_=Exit(signal=11)).fingerprint != outcome(exit_=Exit(signal=9)).fingerprint

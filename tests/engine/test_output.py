@@ -1,4 +1,6 @@
+import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +83,20 @@ def test_a_line_without_end_is_written_in_pieces(pipe):
     for _ in range(9):
         pipe.write(b"x" * 10_000)
     assert len(pipe.end()) == 90_000
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_output_that_the_disk_refuses_is_taken_from_the_pipe_all_the_same():
+    read, write = os.pipe()
+    sink = OutputSink(read, Path("/dev/full"), Redactor([]), 100_000)
+    for _ in range(3):
+        os.write(write, b"x" * 60_000 + b"\n")  # more than a pipe holds
+        assert sink.pump()
+    assert sink.problem is not None
+    assert (sink.problem.errno, sink.seen_bytes) == (errno.ENOSPC, 180_003)
+    os.close(write)
+    sink.close()
+    assert not sink.open
 
 
 def test_what_goes_beyond_the_limit_is_seen_and_dropped(pipe):

@@ -65,6 +65,29 @@ def test_an_engine_killed_at_any_moment_is_resumed_and_each_trial_completes_once
     assert again.began == []
 
 
+@pytest.mark.parametrize("broken", [1, 2])
+def test_a_trial_whose_checkpoints_the_disk_damaged_ends_as_an_uninterrupted_one(bench, uninterrupted, broken):
+    made = bench()
+
+    def pause(session, trial, points):
+        if points[-1].step >= 25:
+            session.engine.pause()
+
+    made.play("slow_walk", on_progress=pause)
+    with made.store() as store:
+        (place,) = store.places.of_study(1)
+        newest_first = sorted(store.checkpoint_folder(place.trial.id).iterdir(), reverse=True)
+        for path in newest_first[:broken]:
+            path.write_bytes(bytes(path.stat().st_size))
+    trial = made.play("slow_walk").trial("slow_walk")
+    assert trial.state == TrialState.COMPLETE
+    assert outcomes(made, trial) == ["paused", "complete"]
+    assert made.curve(trial) == uninterrupted[0]
+    with made.store() as store:
+        told = [event.data["step"] for event in store.events.of_trial(trial.id) if event.kind == "damaged checkpoint"]
+    assert told == [int(path.stem) for path in newest_first[:broken]]
+
+
 def test_a_paused_session_goes_on_from_its_checkpoints(bench, uninterrupted):
     made = bench()
 

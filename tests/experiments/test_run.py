@@ -1,5 +1,6 @@
 import copy
 import math
+import os
 import pickle
 import random
 import subprocess
@@ -9,7 +10,7 @@ import threading
 
 import pytest
 
-from headway.core import ExperimentError, UsageError
+from headway.core import DiskError, ExperimentError, UsageError
 from headway.experiments import BadMetric, Paused, Run, Settings
 from headway.store import UNLIMITED, Mark, Point, RunLog, RunLogReader, Signal
 
@@ -299,6 +300,31 @@ def test_a_checkpoint_that_was_not_finished_is_not_found(trial, tmp_path):
                 run.checkpoint({"step": Unpicklable()})
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["000000000001.ckpt"]
     assert trial.attempt().restore() == {"step": 0}
+
+
+def test_a_checkpoint_that_the_disk_refuses_is_told_to_the_engine(trial, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    run = trial.attempt()
+    with monkeypatch.context() as patched, pytest.raises(DiskError):
+        patched.setattr(os, "fsync", refuse)
+        run.checkpoint({})
+    assert trial.marks("interrupted") == [{"errno": 28}]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_an_artifact_that_the_disk_refuses_is_told_to_the_engine_and_one_that_is_not_there_is_not(trial, tmp_path):
+    run = trial.attempt()
+    (run.folder / "artifacts").mkdir()
+    (run.folder / "artifacts" / "plot.png").symlink_to("/dev/full")
+    (tmp_path / "plot.png").write_text("one")
+    with pytest.raises(DiskError):
+        run.artifact(tmp_path / "plot.png")
+    with pytest.raises(ExperimentError):
+        run.artifact(tmp_path / "none.png")
+    assert trial.marks("interrupted") == [{"errno": 28}]
+    assert trial.marks("artifact") == []
 
 
 def test_a_pause_saves_at_the_end_of_the_step_and_leaves(trial):

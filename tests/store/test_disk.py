@@ -86,17 +86,21 @@ def write_much():
     for number in range(3000):
         store.events.add("note", text="x" * 1000)
 
+def open_and_write():
+    with Store.open(folder / "store") as store:
+        store.events.add("note", text="x")
+
 fill_up()
 refused("is full (", write_much)
+(folder / "ballast").unlink()
 store.close()
-fill_up()  # the room of its log
-refused("is full (", lambda: Store.open(folder / "store"))  # the index of its log cannot be made
+fill_up()
+refused("is full (", open_and_write)  # the index of its log cannot be made
 (folder / "ballast").unlink()
 subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-refused("is read-only now", lambda: Store.open(folder / "store"))
+refused("is read-only now", open_and_write)
 subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
-with Store.open(folder / "store") as store:
-    store.events.add("note", text="it goes on")
+open_and_write()
 print("all told")
 """
 

@@ -102,7 +102,7 @@ class Engine:
             return "paused" if self._pausing else "done"
         finally:
             await self._close()
-            lease.release(self._store, self._study.id, state)
+            lease.release(self._store, self._study, state)
 
     def changed_files(self, trial: TrialRecord) -> str | None:
         """Say which file that a trial used has changed since, or return None. Its result is then of another version."""

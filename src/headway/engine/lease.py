@@ -3,13 +3,16 @@
 import os
 import shlex
 
-from headway.core import StudyBusy
+from headway.core import StoreError, StudyBusy
 from headway.engine import processes
 from headway.store import Store, StudyRecord
 
 __all__ = ["MARK", "mark", "own_mark", "refuse_busy", "release", "take"]
 
 MARK = "HEADWAY_ENGINE"
+
+# Studies, by name and creation, that an engine of this process (a notebook's, say) could not give back on a full disk.
+_left: set[tuple[str, float]] = set()
 
 
 def mark(pid: int, started: float) -> str:
@@ -24,7 +27,7 @@ def own_mark() -> str:
 
 def refuse_busy(study: StudyRecord) -> None:
     """Raise `StudyBusy` where a living engine runs the study: before anything of it is touched."""
-    if study.lease_pid is None or study.lease_started is None:
+    if study.lease_pid is None or study.lease_started is None or _left_here(study):
         return
     if processes.alive(study.lease_pid, study.lease_started):
         name = shlex.quote(study.name)
@@ -44,13 +47,23 @@ def take(store: Store, name: str) -> bool:
     previous = None
     if study.lease_pid is not None and study.lease_started is not None:
         previous = (study.lease_pid, study.lease_started)
-    if previous is not None:  # before the lease shows another engine, whose own death would hide what this one left
+    if previous is not None and not _left_here(study):
+        # Before the lease shows another engine, whose own death would hide what this one left.
         processes.end_carrying(mark(*previous))
     if not store.studies.take_lease(study.id, os.getpid(), processes.start_time(os.getpid()) or 0.0, previous):
         raise StudyBusy(f"Another engine took the study {name!r} this moment. See: headway status {name}")
+    _left.discard((study.name, study.created))
     return previous is not None
 
 
-def release(store: Store, study: int, state: str) -> None:
+def release(store: Store, study: StudyRecord, state: str) -> None:
     """Give the study back."""
-    store.studies.release_lease(study, os.getpid(), state)
+    try:
+        store.studies.release_lease(study.id, os.getpid(), state)
+    except StoreError:
+        _left.add((study.name, study.created))
+        raise
+
+
+def _left_here(study: StudyRecord) -> bool:
+    return study.lease_pid == os.getpid() and (study.name, study.created) in _left

@@ -155,8 +155,9 @@ class Run:
         ends the trial; NaN and infinity are recorded, and a trial whose objective they are has failed.
         """
         at = self.step if step is None else step if type(step) is int else _whole(step)
+        point = self._channel.point
         for name, value in metrics.items():
-            self._channel.point(name, at, value if type(value) is float else _number(f"metric {name!r}", value))
+            point(name, at, value if type(value) is float else _number(f"metric {name!r}", value))
         self._told.update(metrics)
 
     def report(self, value: float = UNSET, /, **metrics: float) -> None:

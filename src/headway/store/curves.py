@@ -1,6 +1,7 @@
 """Curves and events in the store. A curve's points come from the attempts at its trial, a later one over an earlier."""
 
 import contextlib
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,22 @@ from headway.store.runlog import RUN_LOG, Mark, Point, RunLogReader
 __all__ = ["Curve", "Curves", "Events", "live_items", "live_points"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """Hold one metric of a trial: `values[i]` was logged at `steps[i]`, in the order of logging."""
+    """Hold one metric of a trial: `values[i]` was logged at `steps[i]`, in the order of logging.
+
+    Two curves are equal when all their steps are, and all their values bit for bit.
+    """
 
     steps: Sequence[int]
     values: Sequence[float]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Curve):
+            return NotImplemented
+        return list(self.steps) == list(other.steps) and _bits(self.values) == _bits(other.values)
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
 
 
 class Curves:
@@ -51,7 +62,7 @@ class Curves:
             "SELECT metric, data FROM curves WHERE trial = ? AND (? IS NULL OR metric = ?) ORDER BY attempt, metric",
             (trial, metric, metric),
         )
-        merged: dict[str, tuple[list[int], list[float]]] = {}
+        merged: dict[str, tuple[Sequence[int], Sequence[float]]] = {}
         for row in rows:
             _append(merged, row["metric"], *unpack(row["data"]))
         fresh: dict[str, tuple[list[int], list[float]]] = {}
@@ -111,9 +122,15 @@ def live_points(folder: Path, attempt: AttemptRecord) -> list[Point]:
     return [item for item in live_items(folder, attempt) if isinstance(item, Point)]
 
 
-def _append(merged: dict[str, tuple[list[int], list[float]]], name: str, steps: list[int], values: list[float]) -> None:
+def _bits(values: Sequence[float]) -> bytes:
+    return array("d", values).tobytes()
+
+
+def _append(
+    merged: dict[str, tuple[Sequence[int], Sequence[float]]], name: str, steps: Sequence[int], values: Sequence[float]
+) -> None:
     if name not in merged:
-        merged[name] = (list(steps), list(values))
+        merged[name] = (steps, values)
         return
     old_steps, old_values = merged[name]
     first = min(steps, default=0)

@@ -144,6 +144,13 @@ def test_show_of_a_crash_ends_in_its_traceback(ask, ask_json, study):
     assert ask_json("show", 7)["traceback"].startswith("Traceback")
 
 
+def test_show_names_the_checkpoints_that_the_disk_damaged(ask, ask_json, store: Store, study: StudyRecord):
+    assert "damaged" not in ask("show", 4).stdout
+    store.events.add("damaged checkpoint", trial=4, step=20, problem="its bytes are not those that were written")
+    assert "checkpoint after 20 steps: its bytes are not those" in " ".join(ask("show", 4).stdout.split())
+    assert [item["step"] for item in ask_json("show", 4)["damaged_checkpoints"]] == [20]
+
+
 def test_show_as_json_has_curves_attempts_and_manifest(ask_json, study):
     data = ask_json("show", 4)
     assert len(data["curves"]["val_loss"]["values"]) == 10
