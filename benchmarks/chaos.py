@@ -64,7 +64,7 @@ def run(context: Context) -> Result:
         targets[f"broken_where_{key}"] = at_most(count, 0)
     wrong = float(sum(bool(item.wrong) for item in (*endings.nasty, *endings.healthy)))
     figures |= {"bad_workers": float(len(endings.nasty)), "bad_endings": wrong}
-    targets["bad_workers"] = at_least(len(endings.nasty), 16)
+    targets["bad_workers"] = at_least(len(endings.nasty), 17)
     targets["bad_endings"] = at_most(max(wrong, len(endings.broken)), 0)
     tables = [_kill_table(killed, kills), _other_table(played), _worker_table(endings)]
     notes = [

@@ -15,6 +15,7 @@ import pytest
 from headway.testing.chaos import (
     Case,
     ClockJump,
+    Freeze,
     Kill,
     Moment,
     Schedule,
@@ -79,6 +80,17 @@ def test_a_clock_that_jumps_costs_nothing(hold, hours):
     assert len(hold(Schedule(seed=0, strikes=(*strikes, killed, right))).struck) == 5
 
 
+def test_who_ended_while_nobody_looked_did_not_pass_a_limit(tmp_path):
+    file = lay_out("walk", tmp_path)
+    limits = 'metric="loss",\n    limits=headway.Limits(wall_seconds=3, idle_seconds=3),'
+    file.write_text(file.read_text().replace("200 trials", "40 trials").replace('metric="loss",', limits))
+    moment = Moment(sign="trial", count=4, seconds=0.01)
+    frozen = tuple(Strike(moment=moment, fault=Freeze(whom=whom, seconds=4.5)) for whom in ("engine", "template"))
+    outcome = torment(file, Schedule(seed=0, strikes=frozen), tmp_path)
+    assert outcome.broken == []
+    assert len(outcome.struck) == 2
+
+
 @pytest.mark.parametrize("piece", ["log", "checkpoint", "database"])
 def test_damaged_files_harm_nothing_else(hold, piece):
     assert len(hold(make_schedule(1, {f"corrupt-{piece}": 3})).struck) == 3
@@ -101,7 +113,7 @@ def test_a_disk_that_fails_is_a_clear_error_and_loses_nothing(fault, tmp_path):
 def test_workers_that_misbehave_end_within_their_limits_and_harm_nobody(tmp_path):
     endings = run_nasty_workers(tmp_path)
     assert endings.broken == ()
-    assert (len(endings.nasty), len({item.what for item in endings.healthy})) == (16, 12)
+    assert (len(endings.nasty), len({item.what for item in endings.healthy})) == (17, 12)
 
 
 def test_what_trials_started_is_ended_even_where_engine_and_template_die_at_once(tmp_path):

@@ -22,6 +22,9 @@ class Recorder:
     def mark(self, kind, **data):
         self.marks.append((kind, data))
 
+    def disk_refused(self, number):
+        self.marks.append(("interrupted", {"errno": number}))
+
     def wait_at(self, step):
         pass
 

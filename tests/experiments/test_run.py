@@ -307,8 +307,8 @@ def test_a_checkpoint_that_the_disk_refuses_is_told_to_the_engine(trial, monkeyp
         raise OSError(28, "No space left on device")
 
     run = trial.attempt()
-    with monkeypatch.context() as patched, pytest.raises(DiskError):
-        patched.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(DiskError):
         run.checkpoint({})
     assert trial.marks("interrupted") == [{"errno": 28}]
 

@@ -44,9 +44,9 @@ def test_every_other_error_passes(tmp_path):
 )
 def test_each_refusal_says_what_to_do_and_how_to_go_on(tmp_path, number, words):
     for raised in (OSError(number, os.strerror(number)), DiskError("x cannot be written.", number)):
-        with pytest.raises(DiskError, match=words + r".*type: headway resume 'my walk'$") as told:
-            with resumable(tmp_path, "my walk"):
-                raise raised
+        match = words + r".*type: headway resume 'my walk'$"
+        with pytest.raises(DiskError, match=match) as told, resumable(tmp_path, "my walk"):
+            raise raised
         assert told.value.number == number
         assert told.value.exit_code == 5
     assert str(disk_error(tmp_path, number)).endswith("type: headway resume")

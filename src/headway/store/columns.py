@@ -1,10 +1,10 @@
 """Curves at rest: one column of steps and one of values, made small with the standard library's zlib where that pays.
 
-Equal bytes of a column lie side by side: the sign, exponent and first digits of a float hardly change and pack well; the
-last ones are noise and stay as they are, so that reading does not pay for them. Steps that go on evenly, as almost all do,
-are a first one and a stride. Floats come back bit for bit.
+Equal bytes of a column lie side by side: the sign, exponent and first digits of a float hardly change and pack well;
+the last ones are noise and stay as they are, so that reading does not pay for them. Steps that go on evenly, as almost
+all do, are a first one and a stride. Floats come back bit for bit.
 
-The first byte tells the format: 2 is this one. Short curves are packed as one piece, whose first byte is zlib's own (120).
+The first byte tells the format: 2 is this one. Short curves are one piece of zlib's, whose own first byte is 120.
 """
 
 import struct

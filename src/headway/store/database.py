@@ -146,8 +146,8 @@ class Database:
         """
         if self.path.stat().st_size <= _LARGEST_CHECKED and not self.sound():
             raise StoreError(
-                f"The store {self.path} is damaged: SQLite's quick_check finds broken pages. Restore it from a copy, or "
-                "start a new one with --store; the damaged file was left alone."
+                f"The store {self.path} is damaged: SQLite's quick_check finds broken pages. Restore it from a copy, "
+                "or start a new one with --store; the damaged file was left alone."
             )
 
     def _migrate(self) -> None:

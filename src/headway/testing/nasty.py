@@ -114,6 +114,12 @@ def flood_without_lines(run: Run) -> None:
     run.log(0, flooded=1.0)
 
 
+def babble(run: Run) -> None:
+    """Log a million points as fast as it goes, and end well."""
+    for step in range(1_000_000):
+        run.log(step, loss=1.0)
+
+
 def leave_children(run: Run) -> None:
     """End well, and leave children behind."""
     near, far, daemon = start_children()

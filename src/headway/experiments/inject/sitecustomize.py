@@ -12,7 +12,7 @@ def _begin() -> None:
     if target and sys.version_info >= (3, 8):
         spec = importlib.util.spec_from_file_location("_headway_trace", os.path.join(here, os.pardir, "trace.py"))
         if spec is not None and spec.loader is not None:
-            trace = importlib.util.module_from_spec(spec)
+            trace = sys.modules["_headway_trace"] = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(trace)
             ignored = os.environ.get("HEADWAY_TRACE_IGNORE", "").split(os.pathsep)
             trace.start(target, tuple(folder for folder in ignored if folder))
@@ -22,4 +22,5 @@ def _begin() -> None:
         original.loader.exec_module(importlib.util.module_from_spec(original))
 
 
-_begin()
+if "_headway_trace" not in sys.modules:  # another sitecustomize that gives way to the next may come round to this one
+    _begin()

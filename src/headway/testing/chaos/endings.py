@@ -44,6 +44,7 @@ _EXPECTED: Mapping[str, _Expected] = {
     "breed": _Expected("memory", "memory_bytes", "more memory than"),
     "flood": _Expected("output", "output_bytes"),
     "flood_without_lines": _Expected("output", "output_bytes"),
+    "babble": _Expected(None),
     "leave_children": _Expected(None),
 }
 
