@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 STUDY = """
-import random
+import os, random, signal
 from pathlib import Path
 import headway
 
@@ -64,6 +64,13 @@ def wraps(run):
         saves(run)
     except Exception as error:
         raise RuntimeError("training failed") from error
+
+def dies(run):
+    def act(run, step):
+        if step == 18 and not Path("freed").exists():
+            fill()
+            os.kill(os.getpid(), signal.SIGBUS)  # as where a page of a mapped file finds no room
+    quiet(run, act)
 
 def prints(run):
     fill()
@@ -133,56 +140,58 @@ with bench.store() as store:
 """
 
 
-@pytest.fixture
-def on_a_small_disk(bench, tmp_path):
+def on_a_small_disk(made, *what):
     """Run scenarios on a small disk; return what was told of each, and how it stands when there is room again."""
-
-    def run(made, *what):
-        made.store_folder.mkdir()
-        script = tmp_path / "session.py"
-        script.write_text(SESSION)
-        mount = f"mount -t tmpfs -o size=6m none '{made.store_folder}'"
-        try:
-            probe = subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, text=True)
-        except FileNotFoundError:
-            pytest.skip("there is no unshare")
-        if probe.returncode != 0:
-            pytest.skip(f"no mount namespace of one's own here: {probe.stderr}")
-        words = [sys.executable, str(script), str(made.folder), str(Path(__file__).parent), *what]
-        inner = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *words]
-        answer = subprocess.run(inner, capture_output=True, text=True, cwd="/")
-        assert answer.returncode == 0, answer.stderr
-        assert answer.stderr == ""  # no traceback of the event loop's
-        return json.loads(answer.stdout)
-
-    return run
+    made.store_folder.mkdir()
+    script = made.folder / "session.py"
+    script.write_text(SESSION)
+    mount = f"mount -t tmpfs -o size=6m none '{made.store_folder}'"
+    try:
+        probe = subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("there is no unshare")
+    if probe.returncode != 0:
+        pytest.skip(f"no mount namespace of one's own here: {probe.stderr}")
+    words = [sys.executable, str(script), str(made.folder), str(Path(__file__).parent), *what]
+    inner = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *words]
+    answer = subprocess.run(inner, capture_output=True, text=True, cwd="/")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == ""  # no traceback of the event loop's
+    return json.loads(answer.stdout)
 
 
-def test_what_headway_writes_for_a_trial_cuts_it_short_and_it_goes_on_later(bench, on_a_small_disk):
-    ends = on_a_small_disk(bench(STUDY), "saves", "logs", "keeps", "wraps")
-    for what in ("saves", "logs", "keeps", "wraps"):
-        assert "is full" in ends[what]["told"], what
-        assert "type: headway resume" in ends[what]["told"]
-        assert (ends[what]["state"], ends[what]["outcomes"]) == ("complete", ["interrupted", "complete"]), what
-        assert ends[what]["curve"] == ends["quiet"]["curve"], what
+CUT_SHORT = ("saves", "logs", "keeps", "wraps", "dies")
 
 
-def test_a_trial_that_ended_with_its_output_lost_is_not_run_again(bench, on_a_small_disk):
-    end = on_a_small_disk(bench(STUDY), "prints")["prints"]
-    assert "is full" in end["told"]
-    assert (end["state"], end["outcomes"]) == ("complete", ["complete"])
+@pytest.fixture(scope="module")
+def ends(make_bench):
+    return on_a_small_disk(make_bench(STUDY), *CUT_SHORT, "prints", "own_file", "swallows")
 
 
-def test_errors_of_the_trials_own_files_are_its_own(bench, on_a_small_disk):
-    ends = on_a_small_disk(bench(STUDY), "own_file", "swallows")
+@pytest.mark.parametrize("what", CUT_SHORT)
+def test_what_headway_writes_for_a_trial_cuts_it_short_and_it_goes_on_later(ends, what):
+    assert "is full" in ends[what]["told"]
+    assert "type: headway resume" in ends[what]["told"]
+    assert (ends[what]["state"], ends[what]["outcomes"]) == ("complete", ["interrupted", "complete"])
+    assert ends[what]["curve"] == ends["quiet"]["curve"]
+
+
+def test_a_trial_that_ended_with_its_output_lost_is_not_run_again(ends):
+    assert "is full" in ends["prints"]["told"]
+    assert (ends["prints"]["state"], ends["prints"]["outcomes"]) == ("complete", ["complete"])
+
+
+def test_errors_of_the_trials_own_files_are_its_own(ends):
     assert (ends["own_file"]["state"], ends["own_file"]["told"]) == ("failed", "")
     assert "No space left on device" in ends["own_file"]["message"]
+
+
+def test_a_trial_that_goes_on_without_its_checkpoint_is_complete(ends):
     assert (ends["swallows"]["state"], ends["swallows"]["told"]) == ("complete", "")
 
 
-def test_a_script_that_meets_a_full_disk_is_cut_short_as_well(bench, on_a_small_disk):
-    made = bench(COMMAND, train=TRAIN, scenarios=STUDY)
-    ends = on_a_small_disk(made, "saves")
+def test_a_script_that_meets_a_full_disk_is_cut_short_as_well(bench):
+    ends = on_a_small_disk(bench(COMMAND, train=TRAIN, scenarios=STUDY), "saves")
     assert "is full" in ends["saves"]["told"]
     assert (ends["saves"]["state"], ends["saves"]["outcomes"]) == ("complete", ["interrupted", "complete"])
     assert ends["saves"]["curve"] == ends["quiet"]["curve"]

@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -141,7 +142,8 @@ def test_files_of_torch_are_sealed_as_well(folder):
     path = checkpoints.save(folder, 30, {"net": torch.arange(1000.0)})
     checkpoint = checkpoints.newest(folder, Damages())
     assert checkpoint is not None
-    assert torch.equal(checkpoint.state["net"], torch.arange(1000.0))
+    state: Any = checkpoint.state
+    assert torch.equal(state["net"], torch.arange(1000.0))
     assert torch.equal(torch.load(path, weights_only=False)["state"]["net"], torch.arange(1000.0))  # anybody can
     without_seal(path)
     checkpoint = checkpoints.newest(folder, Damages())

@@ -66,8 +66,10 @@ class Reuse:
         """
         known = [digest for digest in self._store.places.manifests(self._study.id) if digest is not None]
         good = [digest for digest in known if self._changed(digest) is None]
-        doubtful = self._store.places.doubtful(self._study.id, good)
-        return frozenset(trial.id for trial in doubtful if not self._stands(trial))
+        bad = [digest for digest in known if self._changed(digest) is not None]
+        changed = self._store.places.with_manifests(self._study.id, bad)
+        doubtful = self._store.places.doubtful(self._study.id, good, changed=bad)
+        return frozenset((*changed, *(trial.id for trial in doubtful if not self._stands(trial))))
 
     def _stands(self, trial: TrialRecord) -> bool:
         own = self.own(trial.id)

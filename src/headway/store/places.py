@@ -119,14 +119,28 @@ class Places:
         )
         return [row[0] for row in rows]
 
-    def doubtful(self, study: int, manifests: Sequence[str]) -> list[TrialRecord]:
-        """Return the ended trials of a study, without those that it ran itself and that have one of these manifests."""
-        marks = ",".join("?" * (len(manifests) + 1))
+    def with_manifests(self, study: int, manifests: Sequence[str]) -> list[int]:
+        """Return the ids of a study's ended trials that have one of these manifests."""
+        marks = ",".join("?" * len(manifests))
+        rows = self._database.rows(
+            "SELECT t.id FROM study_trials s JOIN trials t ON t.id = s.trial"
+            f" WHERE s.study = ? AND t.ended IS NOT NULL AND t.manifest IN ({marks})",
+            (study, *manifests),
+        )
+        return [row[0] for row in rows]
+
+    def doubtful(self, study: int, manifests: Sequence[str], *, changed: Sequence[str] = ()) -> list[TrialRecord]:
+        """Return the ended trials of a study that its manifests do not decide.
+
+        Without those that it ran itself to an end and that have one of these `manifests`, and those with a `changed`
+        one.
+        """
+        good, bad = (",".join("?" * (len(digests) + 1)) for digests in (manifests, changed))
         rows = self._database.rows(
             f"{FULL} JOIN study_trials s ON s.trial = t.id WHERE s.study = ? AND t.ended IS NOT NULL"
-            f" AND NOT (s.reused = 0 AND s.state IN ('complete', 'stopped')"
-            f" AND coalesce(t.manifest, 'none') IN ({marks}))",
-            (study, "", *manifests),
+            " AND NOT (s.reused = 0 AND s.state IN ('complete', 'stopped')"
+            f" AND coalesce(t.manifest, 'none') IN ({good})) AND coalesce(t.manifest, 'none') NOT IN ({bad})",
+            (study, "", *manifests, "", *changed),
         )
         return [trial_of(row) for row in rows]
 

@@ -39,7 +39,7 @@ _EXPECTED: Mapping[str, _Expected] = {
     "chatter": _Expected("wall time", "wall_seconds"),
     "burn": _Expected("cpu time", "cpu_seconds"),
     "stand_still": _Expected("no progress", "idle_seconds"),
-    "eat_memory": _Expected("memory", "memory_bytes", "MemoryError"),
+    "eat_memory": _Expected("memory", "memory_bytes"),  # refused by the kernel, or seen by the engine: a race
     "eat_shared_memory": _Expected("memory", "memory_bytes", "more memory than"),
     "breed": _Expected("memory", "memory_bytes", "more memory than"),
     "flood": _Expected("output", "output_bytes"),

@@ -161,9 +161,9 @@ def _freeze(chance: random.Random) -> Freeze:
 def _strike(fault: Fault, chance: random.Random) -> Strike:
     rest = chance.choice((0.0, 0.0, round(chance.uniform(0, 0.3), 3)))
     match fault:
-        case Kill(whom="engine" | "engine+template"):
+        case Kill(whom="engine" | "engine+template") | FillDisk() | ReadOnly():
             return Strike(moment=_any_moment(chance), fault=fault, rest_seconds=rest)
-        case Kill(whom="template") if chance.random() < 0.5:  # before it has told the engine of the worker
+        case Kill(whom="template" | "worker") if chance.random() < 0.5:  # before the worker has laid out its log
             return Strike(moment=Moment(sign="trial", count=chance.randint(1, 4)), fault=fault)
         case Corrupt(piece="checkpoint"):
             moment = Moment(sign="checkpoint", count=chance.randint(2, 5), seconds=_seconds(chance, 0.004))
