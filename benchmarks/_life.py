@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Length", "Life", "Window"]
+__all__ = ["Length", "Life", "Window", "against_young"]
 
 _MEGABYTE = 1e6
 
@@ -23,11 +23,11 @@ class Length:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Hold the CPU of a trial in a stretch of trials that ended with the `trials`-th, in seconds and in yards."""
+    """Hold the CPU seconds of a trial in a stretch that ended with the `trials`-th, and of a young study's just then."""
 
     trials: int
-    cpu: float
-    yards: float
+    cpu_seconds: float
+    beside_cpu_seconds: float
 
 
 class Life:
@@ -38,7 +38,7 @@ class Life:
         self.problems: list[str] = data["problems"]
         self.asked: list[dict[str, float]] = data["asked"]
         self._samples: list[dict[str, float]] = data["samples"]
-        self._windows = self._measured(in_process=not self._samples[-1]["template_bytes"])
+        self._windows = [self._window(item) for item in self._samples if "beside_cpu_seconds" in item]
 
     def memory(self, whose: str) -> tuple[float, float]:
         """Return the megabytes of the engine or the template after the warm-up and at the end."""
@@ -53,28 +53,32 @@ class Life:
     @property
     def early(self) -> list[Window]:
         """Return the windows after the warm-up."""
-        return self._between(self.length.warm, self.length.warm + self.length.window)
+        return [item for item in self._windows if item.trials <= self.length.warm + self.length.window]
 
     @property
     def late(self) -> list[Window]:
         """Return the last windows."""
-        return self._between(self._windows[-1].trials - self.length.window, self._windows[-1].trials)
+        return [item for item in self._windows if item.trials > self.length.trials - self.length.window]
 
     @property
     def late_to_early(self) -> float:
-        """Return the ratio of a late trial's CPU to an early one's, both in yards."""
-        late, early = (statistics.median(item.yards for item in windows) for windows in (self.late, self.early))
+        """Return how many times an early trial's CPU a late one costs, both against those of a young study."""
+        return against_young(self.late) / against_young(self.early)
+
+    @property
+    def late_to_early_as_measured(self) -> float:
+        """Return the same of the CPU alone: it is that of different minutes."""
+        late, early = (statistics.median(item.cpu_seconds for item in found) for found in (self.late, self.early))
         return late / early
 
-    def _between(self, first: int, last: int) -> list[Window]:
-        return [item for item in self._windows if first < item.trials <= last]
+    def _window(self, sample: Mapping[str, float]) -> Window:
+        return Window(
+            trials=int(sample["trials"]),
+            cpu_seconds=sample["cpu_seconds"] / self.length.every,
+            beside_cpu_seconds=sample["beside_cpu_seconds"] / self.length.every,
+        )
 
-    def _measured(self, *, in_process: bool) -> list[Window]:
-        parts = ["engine_cpu"] if in_process else ["engine_cpu", "template_cpu", "worker_cpu"]
-        windows: list[Window] = []
-        for before, after in zip(self._samples, self._samples[1:], strict=False):
-            trials = after["trials"] - before["trials"]
-            cpu = sum(after[part] - before[part] for part in parts)
-            yard = after["yard_cpu"] - before["yard_cpu"]
-            windows.append(Window(trials=int(after["trials"]), cpu=cpu / trials, yards=cpu / yard))
-        return windows
+
+def against_young(windows: Sequence[Window]) -> float:
+    """Return how many times a young study's trial one costs: the median of the windows."""
+    return statistics.median(item.cpu_seconds / item.beside_cpu_seconds for item in windows)

@@ -1,7 +1,7 @@
 """Whether the engine stays as small and as quick as it began, over 100,000 short trials of one study.
 
-CPU is compared within one run, and against a fixed piece of work done beside the trials: minutes lie between the first
-and the last of them, in which a machine may become slower by itself.
+Minutes lie between early and late trials, in which a machine may become slower by itself. So both are compared with the
+trials of a young study in a process of its own, which run in between.
 """
 
 import statistics
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks._life import Length, Life, Window
+from benchmarks._life import Length, Life, Window, against_young
 from benchmarks.runner import (
     Context,
     PeerFailed,
@@ -67,10 +67,10 @@ def run(context: Context) -> Result:
     """Run a long study in one process, and a shorter one in forks."""
     with context.folder() as folder:
         inline = _live(context, folder, "inline", context.pick(_INLINE, _QUICK_INLINE))
-        rest = _look_back(context, folder, inline.length.trials)
+        rest = _look_back(context, folder / "inline", inline.length.trials)
     with context.folder() as folder:
         forked = _live(context, folder, "local", context.pick(_FORKED, _QUICK_FORKED))
-        wrong = _unsound(folder / ".headway")
+        wrong = _unsound(folder / "local" / ".headway")
     problems = [*inline.problems, *rest.problems, *forked.problems, *wrong]
     lives = {"inline": inline, "forked": forked}
     status = _status_table(inline, rest)
@@ -85,8 +85,9 @@ def _figures(inline: Life, forked: Life, rest: _Rest, status: Table) -> dict[str
         "forked_engine_memory_growth_megabytes": forked.growth("engine"),
         "forked_template_memory_growth_megabytes": forked.growth("template"),
         "late_trials_to_early_ones": inline.late_to_early,
+        "late_trials_to_early_ones_as_measured": inline.late_to_early_as_measured,
         "late_forked_trials_to_early_ones": forked.late_to_early,
-        "cpu_milliseconds_per_late_trial": 1000 * statistics.median(item.cpu for item in inline.late),
+        "cpu_milliseconds_per_late_trial": 1000 * statistics.median(item.cpu_seconds for item in inline.late),
         "status_cpu_milliseconds": max(row.figure or 0.0 for row in status.rows),
         "bytes_per_trial_at_rest": rest.bytes_a_trial,
         "files_left": float(rest.files),
@@ -125,9 +126,12 @@ def _targets(figures: Mapping[str, float | None]) -> dict[str, Target]:
 
 def _live(context: Context, folder: Path, backend: str, length: Length) -> Life:
     context.say(f"{length.trials:,} trials, {backend}")
-    drive = partial(context.drive, "headway_soak", folder, backend, length.every, *length.asked)
-    data = drive(folder=folder, variables={"BENCH_TRIALS": str(length.trials)}, seconds=_SECONDS).data
-    return Life(length, data)
+    sizes = (length.trials, length.warm, length.window, length.every, *length.asked)
+    variables = {"BENCH_TRIALS": str(length.trials)}
+    study = folder / backend
+    study.mkdir()
+    drive = partial(context.drive, "headway_soak", study, backend, *sizes)
+    return Life(length, drive(folder=folder, variables=variables, seconds=_SECONDS).data)
 
 
 def _look_back(context: Context, folder: Path, trials: int) -> _Rest:
@@ -186,9 +190,9 @@ def _cpu_table(lives: Mapping[str, Life]) -> Table:
 
 
 def _cpu_row(name: str, windows: Sequence[Window]) -> Row:
-    yards = statistics.median(item.yards for item in windows)
-    note = f"trials {windows[0].trials:,} to {windows[-1].trials:,}; {yards:.3g} of the yardstick"
-    return Row(name=name, samples=[Sample(item.cpu * 1000) for item in windows], note=note)
+    span = f"trials {windows[0].trials:,} to {windows[-1].trials:,}"
+    note = f"{span}; {against_young(windows):.3g} of a young study's"
+    return Row(name=name, samples=[Sample(item.cpu_seconds * 1000) for item in windows], note=note)
 
 
 def _status_table(life: Life, rest: _Rest) -> Table:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -53,6 +53,7 @@ class Beside:
         self._process = subprocess.Popen(
             [sys.executable, *map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self.pid = self._process.pid
         self._answer()
 
     def cpu_seconds(self) -> float:
@@ -98,17 +99,20 @@ class Watch(QuietObserver):
             self._sample()
         if self._ended in self._plan.asked:
             self.answers.append({"trials": self._ended, "all_cpu": self._status(), "one_cpu": self._status("soak")})
-            self._before = held(self._worker_cpu)
+            self._before = self._held()
 
     def _sample(self) -> None:
-        now, before = held(self._worker_cpu), self._before
+        now, before = self._held(), self._before
         sample = {"trials": self._ended, "engine_bytes": now.engine_bytes, "template_bytes": now.template_bytes}
         if before is not None:
             sample["cpu_seconds"] = now.cpu_seconds - before.cpu_seconds
         if self._plan.compares(self._ended):
             sample["beside_cpu_seconds"] = self._beside.cpu_seconds()
         self.samples.append(sample)
-        self._before = held(self._worker_cpu)
+        self._before = self._held()
+
+    def _held(self) -> Held:
+        return held(self._worker_cpu, other_child=self._beside.pid)
 
     def _status(self, *words: str) -> float:
         """Return the CPU of a fresh `headway status`."""

@@ -19,9 +19,10 @@ class Held:
     cpu_seconds: float
 
 
-def held(worker_cpu: float) -> Held:
+def held(worker_cpu: float, other_child: int | None = None) -> Held:
     """Look at this process and its template. `worker_cpu` is what workers of other processes have cost, in seconds."""
-    templates = [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    children = map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+    templates = [pid for pid in children if pid != other_child]
     return Held(
         engine_bytes=_resident_bytes(os.getpid()),
         template_bytes=sum(map(_resident_bytes, templates)),

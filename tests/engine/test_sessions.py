@@ -101,7 +101,9 @@ def test_a_paused_session_goes_on_from_its_checkpoints(bench, uninterrupted):
     with made.store() as store:
         paused = [place.trial for place in store.places.of_study(1)]
         assert {trial.state for trial in paused} == {TrialState.PAUSED}
-        assert all(20 < (trial.step or 0) < 60 for trial in paused)
+        steps = [trial.step or 0 for trial in paused]  # on a busy machine one is far behind the other
+        assert 20 < max(steps) < 60
+        assert min(steps) > 0
         assert store.studies.get("bench").state == "paused"
         assert store.studies.get("bench").lease_pid is None
     second = made.play(*SLOW)

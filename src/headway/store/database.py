@@ -54,7 +54,7 @@ class Database:
             self._patiently("PRAGMA foreign_keys = ON")
             # 16 MB: pages that every trial writes are copied into the file four times less often than by default.
             self._patiently("PRAGMA wal_autocheckpoint = 4000")
-            # 16 MB: candidates come in the order of their digests, so that a new one may touch any page of their indexes.
+            # 16 MB: candidates come in no order of their digests, so a new one may touch any page of their indexes.
             self._patiently("PRAGMA cache_size = -16384")
             self._migrate()
         except sqlite3.Error as error:
