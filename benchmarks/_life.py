@@ -23,7 +23,7 @@ class Length:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Hold the CPU seconds of a trial in a stretch that ended with the `trials`-th, and of a young study's just then."""
+    """Hold the CPU of a trial in a stretch that ended with the `trials`-th, and of a young study's just then."""
 
     trials: int
     cpu_seconds: float

@@ -103,7 +103,11 @@ class Watch(QuietObserver):
 
     def _sample(self) -> None:
         now, before = self._held(), self._before
-        sample = {"trials": self._ended, "engine_bytes": now.engine_bytes, "template_bytes": now.template_bytes}
+        sample: dict[str, float] = {
+            "trials": self._ended,
+            "engine_bytes": now.engine_bytes,
+            "template_bytes": now.template_bytes,
+        }
         if before is not None:
             sample["cpu_seconds"] = now.cpu_seconds - before.cpu_seconds
         if self._plan.compares(self._ended):
