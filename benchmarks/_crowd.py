@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks._noop import VARIABLES
 from benchmarks.runner import SCRIPTS
 from headway.core import TrialState
 from headway.store import Store, candidate_id
@@ -84,7 +85,13 @@ class _Member:
         command = [sys.executable, SCRIPTS / f"crowd_{script}.py", self._times, *map(str, arguments)]
         with self._out.open("w") as out, self._err.open("w") as err:
             self._process = subprocess.Popen(
-                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+                command,
+                cwd=folder,
+                env={**os.environ, **VARIABLES},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
             )
 
     @property
@@ -138,7 +145,7 @@ def rush(folder: Path, writers: int, seconds: float) -> Rush:
             member.wait(seconds + _PATIENCE_SECONDS)
     return Rush(
         waits=_calls(members)["writer", "begin"].wall,
-        transactions=[member.said()["transactions"] for member in members],
+        transactions=[member.said()["transactions"] for member in members if not member.problem(0)],
         problems=[text for member in members for text in member.problem(0)],
     )
 

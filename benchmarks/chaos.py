@@ -103,8 +103,8 @@ def _kill_figures(killed: Sequence[_Case], kills: int) -> tuple[dict[str, float 
 
 def _kill_table(killed: Sequence[_Case], kills: int) -> Table:
     rows = [
-        Row(name=name.replace("_", " "), samples=[Sample(case.count(*promises)) for case in killed], ours=not place)
-        for place, (name, promises) in enumerate(_PROMISES.items())
+        Row(name=name.replace("_", " "), samples=[Sample(case.count(*promises)) for case in killed])
+        for name, promises in _PROMISES.items()
     ]
     title = f"A study of 200 trials whose engine is killed {kills} times or more, and resumed each time"
     return Table(title=title, unit="times it happened, a seed each", rows=rows)
@@ -124,7 +124,7 @@ def _worker_table(endings: Endings) -> Table:
     rows = [_worker_row(item) for item in endings.nasty]
     healthy = f"{len(endings.healthy)} trials beside them, {sum(bool(item.wrong) for item in endings.healthy)} harmed"
     seconds = [Sample(item.wall_seconds) for item in endings.healthy]
-    rows.append(Row(name="healthy", samples=seconds, note=healthy, ours=True))
+    rows.append(Row(name="healthy", samples=seconds, note=healthy))
     return Table(title="Workers that misbehave, in one study with healthy ones", unit="s until they ended", rows=rows)
 
 

@@ -316,3 +316,15 @@ def test_a_full_disk_is_an_error_that_loses_nothing(tmp_path):
     script = f"{mount} && head -c 200000 /dev/zero > {disk}/ballast && {sys.executable} {tmp_path}/full.py {disk}"
     answer = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True)
     assert answer.stdout == "kept True\n", answer.stderr
+
+
+def test_a_shared_log_whose_writer_died_before_its_header_is_begun_anew(tmp_path):
+    path = tmp_path / "x.runlog"
+    path.write_bytes(bytes(16 * 1024))  # space was taken, and nothing written yet
+    with pytest.raises(StoreError, match="is no run log of this Headway"):
+        RunLog(path)
+    log = RunLog(path, attempt=7)
+    log.point("loss", 1, 2.0)
+    log.close()
+    with RunLogReader(path, 7) as reader:
+        assert [item.value for item in reader.read() if isinstance(item, Point)] == [2.0]

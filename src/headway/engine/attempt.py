@@ -106,7 +106,7 @@ class Attempt:
         seen = self.follower.bytes, self.sink.seen_bytes if self.sink is not None else 0
         if seen != self._seen:
             self._sign, self._seen = time.monotonic(), seen
-        if self.cause is None and (reason := self._over_limit()) is not None:
+        if self.cause is None and not self.exit.done() and (reason := self._over_limit()) is not None:
             self.end(reason)
         if self._deadline is not None and time.monotonic() > self._deadline:
             self._backend.end(self.process)

@@ -17,6 +17,8 @@ _OUT_OF_MEMORY = (
     "Cannot allocate memory",
 )
 
+_BY_CLOCK = (Reason.WALL_TIME, Reason.NO_PROGRESS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
@@ -52,6 +54,8 @@ def judge(progress: Progress, ended: Exit, cause: Reason | None, metric: str, li
     finite = value if value is not None and math.isfinite(value) else None
     if cause in (Reason.SCHEDULER, Reason.USER):
         return Outcome(state=TrialState.STOPPED, reason=cause, message=_stopped(progress), value=finite)
+    if cause in _BY_CLOCK and (progress.ended or progress.failure is not None):
+        cause = None  # it had ended by itself, and the engine looked late: after a freeze, or a suspended machine
     if cause is not None:
         return _failed(cause, _limit_text(cause, limits), value=finite)
     if progress.paused or progress.cut_short or ended.lost:

@@ -129,7 +129,7 @@ class Database:
     def _patiently(self, sql: str, values: Sequence[_Value] = ()) -> sqlite3.Cursor:
         """Run a statement that begins something; while another process is in its way, try again soon.
 
-        SQLite's own waiting ends in naps of .1 s: of twelve saturating writers one waited for 3 s, and here for .2 s.
+        SQLite's own waiting ends in naps of .1 s: of twelve saturating writers one waited for 3 s, and here for .3 s.
         It does not wait at all where several processes make a store at once.
         """
         deadline = time.monotonic() + _BUSY_SECONDS

@@ -166,12 +166,15 @@ class Places:
 
     def tally(self, study: int) -> Tally:
         """Count a study's trials by state, and add up what they cost and what was saved."""
+        # Grouped by what the index is sorted by: with `reused` as another group, SQLite sorts first, in twice the time.
         rows = self._database.rows(
-            "SELECT state, reused, count(*), sum(seconds), sum(saved_seconds) FROM study_trials WHERE study = ?"
-            " GROUP BY state, reused",
+            "SELECT state, count(*), sum(reused), sum(CASE WHEN reused THEN 0.0 ELSE seconds END),"
+            " sum(CASE WHEN reused THEN seconds ELSE 0.0 END), sum(CASE WHEN reused THEN 0.0 ELSE saved_seconds END)"
+            " FROM study_trials WHERE study = ? GROUP BY state",
             (study,),
         )
-        return Tally.of([(TrialState(row[0]), bool(row[1]), row[2], row[3], row[4]) for row in rows])
+        parts = [(TrialState(row[0]), False, row[1] - row[2], row[3], row[5]) for row in rows]
+        return Tally.of(parts + [(TrialState(row[0]), True, row[2], row[4], 0.0) for row in rows])
 
 
 def _ranked(row: Row) -> RankedTrial:

@@ -107,9 +107,10 @@ class RunLog:
         self._room = self._size - _LAST_WORDS
         self._map = mmap.mmap(self._file, self._size)
         self._words = memoryview(self._map)[:_HEADER].cast("Q")
-        if not fresh and self._words[0] != _MAGIC:
+        # In a file that attempts share, one that was killed before it had laid out the header harms none after it.
+        if not fresh and self._words[0] != _MAGIC and not attempt:
             raise StoreError(f"{path} is no run log of this Headway. Remove it, or run the trial again.")
-        if fresh or self._words[_ATTEMPT] != attempt:
+        if fresh or self._words[_ATTEMPT] != attempt or self._words[0] != _MAGIC:
             self._begin(granted, attempt)
         else:
             self._keys = {name: key for key, name in RunLogReader(path).names().items()}

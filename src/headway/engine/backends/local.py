@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -65,6 +66,8 @@ class LocalBackend(Backend):
             if template is not None and process.attempt in template.exits:
                 exit_ = await template.exits[process.attempt]
                 del template.exits[process.attempt]
+                if exit_.lost:  # its worker dies a moment after the template, and may log until then
+                    await _until_gone(process)
                 await self._retire()
                 return exit_
         return Exit(lost=True)
@@ -239,6 +242,13 @@ class _TemplateLink:
             _settle(waiting, {"dead": True})
         for exit_ in self.exits.values():
             _settle(exit_, Exit(lost=True))
+
+
+async def _until_gone(process: Process) -> None:
+    deadline = time.monotonic() + _QUIT_SECONDS
+    while processes.alive(process.pid, process.started) and time.monotonic() < deadline:
+        processes.end_tree(process.pid)
+        await asyncio.sleep(0.005)
 
 
 def _settle(future: "asyncio.Future[Any] | None", result: Any) -> None:

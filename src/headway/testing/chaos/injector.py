@@ -62,11 +62,12 @@ class Injector:
             return []
         self._disk.free()
         if self._mending:
-            refused = self._project.type("resume", self._study)
+            there = (self._project.store / "store.sqlite").exists()
+            refused = self._project.type(*(("resume", self._study) if there else ("run", str(self._project.file))))
             self._project.wait_until_alone()
             self._disk.mend()
             self._mending = False
-            return unclear("with a read-only store, 'headway resume'", refused)
+            return unclear("the next session, with a read-only store,", refused)
         return []
 
     def _kill(self, session: Session, whom: Whom) -> None:
