@@ -12,6 +12,7 @@ TRACKERS = {
     "tensorboardx": Peer(name="tensorboardx", package="tensorboardX", group="trackers"),
     "mlflow": Peer(name="mlflow", package="mlflow", group="trackers"),
     "mlflow_async": Peer(name="mlflow_async", package="mlflow", group="trackers"),
+    "mlflow_fluent": Peer(name="mlflow_fluent", package="mlflow", group="trackers"),
     "wandb": Peer(name="wandb", package="wandb", group="trackers"),
 }
 

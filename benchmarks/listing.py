@@ -25,8 +25,9 @@ from benchmarks.runner import (
 _TRIALS, _LIMIT, _CALLS = 10_000, 100, 200
 _RUNS, _PEER_RUNS = 2_000, 60
 _TRACKERS = {
-    "headway": "three transactions: proposed, running, complete",
+    "headway": "two transactions: proposed and running, complete",
     "mlflow": "create_run, log_batch, set_terminated, on SQLite",
+    "mlflow_fluent": "start_run, log_params, log_metric, as its pages show",
     "trackio": "init, log, finish",
 }
 _STARTS = {

@@ -32,7 +32,7 @@ class Tracker(Protocol):
 
 
 class Headway:
-    """Write what the engine writes of a trial, in its three transactions: proposed, running, complete."""
+    """Write what the engine writes of a trial, in its two transactions: proposed and running, complete."""
 
     def __init__(self, folder: Path) -> None:
         from headway_records import add_study
@@ -43,10 +43,10 @@ class Headway:
         self._study = add_study(self._store)
 
     def finish(self, number: int) -> None:
-        from headway_records import begin_trial, end_trial, propose
+        from headway_records import begin_trial, end_trial
 
         store, study = self._store, self._study
-        trial, attempt = begin_trial(store, study, number, propose(store, study, number))
+        trial, attempt = begin_trial(store, study, number)
         end_trial(store, trial, attempt, value=1.0 / (number + 1))
 
     def fill(self, count: int) -> None:
@@ -83,6 +83,24 @@ class MLflow:
                 database.execute(f"INSERT INTO {table} ({', '.join(names)}) SELECT {copied} FROM new, {table} old")
 
 
+class MLflowFluent(MLflow):
+    """The same through the functions that MLflow's own pages show: a run as a context, its parameters, its value."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        import mlflow
+
+        mlflow.set_tracking_uri(f"sqlite:///{self._file}")
+        mlflow.set_experiment("bench")
+
+    def finish(self, number: int) -> None:
+        import mlflow
+
+        with mlflow.start_run():
+            mlflow.log_params({"lr": 1e-3 * (number + 1), "layers": number % 7})
+            mlflow.log_metric("loss", 1.0 / (number + 1), step=1)
+
+
 class Trackio:
     """Begin a run with its configuration, log the value, finish."""
 
@@ -113,7 +131,12 @@ class Trackio:
             )
 
 
-_TRACKERS: dict[str, Callable[[Path], Tracker]] = {"headway": Headway, "mlflow": MLflow, "trackio": Trackio}
+_TRACKERS: dict[str, Callable[[Path], Tracker]] = {
+    "headway": Headway,
+    "mlflow": MLflow,
+    "mlflow_fluent": MLflowFluent,
+    "trackio": Trackio,
+}
 
 
 def main(name: str, folder: Path, there: int, runs: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import headway_logger
-from headway_records import add_study, begin_trial, propose
+from headway_records import add_study, begin_trial
 
 from headway.store import Store
 
@@ -19,7 +19,7 @@ class Adapter:
     def start(self) -> None:
         with Store.open(self._folder / "store") as store:
             study = add_study(store)
-            self._trial, self._attempt = begin_trial(store, study, 0, propose(store, study, 0))
+            self._trial, self._attempt = begin_trial(store, study, 0)
 
     def write(self, values: Iterable[float]) -> None:
         self._log.start()  # only now: its file does not count among what lies there at rest

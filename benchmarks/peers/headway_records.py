@@ -3,7 +3,7 @@
 from headway.core import Role, TrialState
 from headway.store import Store
 
-__all__ = ["METRIC", "add_study", "begin_trial", "end_trial", "propose"]
+__all__ = ["METRIC", "add_study", "begin_trial", "end_trial"]
 
 METRIC = "loss"
 _RECORD = {"machine": "bench"}
@@ -23,20 +23,17 @@ def add_study(store: Store, name: str = "bench") -> int:
     return study.id
 
 
-def propose(store: Store, study: int, number: int) -> str:
-    """Write a candidate and who proposed it, in one transaction, as a plan does; return its id."""
+def begin_trial(store: Store, study: int, number: int) -> tuple[int, int]:
+    """Write that a new candidate was proposed and that its first trial runs, in one transaction, as the launcher does.
+
+    Return the ids of the trial and of the attempt at it.
+    """
+    config = {"lr": 1e-3 * (number + 1), "layers": number % 7}
     with store.database.write():
-        candidate = store.studies.add_candidate("train", {"lr": 1e-3 * (number + 1), "layers": number % 7})
+        candidate = store.studies.add_candidate("train", config)
         store.studies.propose(study, number, candidate, "random")
-    return candidate
-
-
-def begin_trial(store: Store, study: int, number: int, candidate: str) -> tuple[int, int]:
-    """Write a trial, its place in the study and an attempt at it, in one transaction, as the launcher does."""
-    with store.database.write():
-        trial = store.trials.create(candidate, seed=0)
-        store.places.add(study, trial, Role.SEARCH, number, reused=False)
-        return trial, store.trials.begin(trial, study, f"runs/{trial}/1", _RECORD)
+        attempt = store.trials.begin_new(candidate, 0, study, Role.SEARCH, number, _RECORD)
+    return attempt.trial, attempt.id
 
 
 def end_trial(store: Store, trial: int, attempt: int, value: float) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from headway_records import add_study, begin_trial, end_trial, propose
+from headway_records import add_study, begin_trial, end_trial
 
 from headway.store import Store
 
@@ -21,7 +21,7 @@ def fill(store: Store, trials: int) -> None:
     values = random.Random(3)
     with store.database.write():
         for number in range(trials):
-            trial, attempt = begin_trial(store, study, number, propose(store, study, number))
+            trial, attempt = begin_trial(store, study, number)
             end_trial(store, trial, attempt, values.random())
 
 

@@ -12,7 +12,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,40 +82,22 @@ class Database:
         rows = self.rows(sql, values)
         return rows[0] if rows else None
 
-    @contextlib.contextmanager
-    def write(self) -> Generator["Database"]:
-        """Make everything inside one transaction; nested uses join the outer one."""
-        with self._lock:
-            try:
-                if self._depth == 0:
-                    self._patiently("BEGIN IMMEDIATE")
-                self._depth += 1
-                try:
-                    yield self
-                finally:
-                    self._depth -= 1
-                if self._depth == 0:
-                    self._connection.execute("COMMIT")
-            except BaseException as error:
-                if self._depth == 0 and self._connection.in_transaction:
-                    with contextlib.suppress(sqlite3.Error):  # on a broken disk; what is told is why it began
-                        self._connection.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise _explained(error, self.path) from error
-                raise
+    def write(self) -> "Transaction":
+        """Make everything inside of the `with` block one transaction; nested uses join the outer one."""
+        return Transaction(self)
 
     def run(self, sql: str, values: Sequence[_Value] = ()) -> int:
         """Run one statement, in the open transaction or in one of its own. Return the id of an inserted row."""
         with self._lock:
             if self._depth:  # inside of a transaction of this thread
-                return self._connection.execute(sql, _encodable(values)).lastrowid or 0
+                return self._changing(sql, values).lastrowid or 0
             with self.write():
-                return self._connection.execute(sql, _encodable(values)).lastrowid or 0
+                return self._changing(sql, values).lastrowid or 0
 
     def changed(self, sql: str, values: Sequence[_Value] = ()) -> int:
         """Run one statement and return how many rows it changed."""
         with self.write():
-            return self._connection.execute(sql, _encodable(values)).rowcount
+            return self._changing(sql, values).rowcount
 
     def run_many(self, sql: str, values: Iterable[Sequence[_Value]]) -> None:
         """Run one statement for many rows of values."""
@@ -125,6 +107,43 @@ class Database:
     def sound(self) -> bool:
         """Tell whether SQLite finds its own file in order."""
         return [row[0] for row in self.rows("PRAGMA quick_check")] == ["ok"]
+
+    def _changing(self, sql: str, values: Sequence[_Value]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql, values)
+        except UnicodeEncodeError:
+            return self._connection.execute(sql, _encodable(values))
+
+    def begin(self) -> None:
+        """Begin a transaction, or go one deeper into it. `Transaction` calls it."""
+        self._lock.acquire()
+        try:
+            if self._depth == 0:
+                self._patiently("BEGIN IMMEDIATE")
+            self._depth += 1
+        except BaseException as error:
+            self._lock.release()
+            if isinstance(error, sqlite3.Error):
+                raise _explained(error, self.path) from error
+            raise
+
+    def end(self, error: BaseException | None) -> None:
+        """Commit where the outermost transaction came to its end, take it back after an `error`."""
+        try:
+            self._depth -= 1
+            if self._depth == 0 and error is None:
+                try:
+                    self._connection.execute("COMMIT")
+                except sqlite3.Error as refused:
+                    error = refused
+            if error is not None:
+                if self._depth == 0 and self._connection.in_transaction:
+                    with contextlib.suppress(sqlite3.Error):  # on a broken disk; what is told is why it began
+                        self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise _explained(error, self.path) from error
+        finally:
+            self._lock.release()
 
     def _patiently(self, sql: str, values: Sequence[_Value] = ()) -> sqlite3.Cursor:
         """Run a statement that begins something; while another process is in its way, try again soon.
@@ -176,6 +195,24 @@ class Database:
         exists = self.row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'")
         row = self.row("SELECT version FROM schema_version") if exists else None
         return int(row[0]) if row else 0
+
+
+class Transaction:
+    """A block of changes that are made together or not at all: `with database.write():`."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> Database:
+        """Begin."""
+        self._database.begin()
+        return self._database
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Commit, or roll back after an error."""
+        self._database.end(error)
 
 
 def decode(text: str) -> Any:

@@ -35,12 +35,17 @@ class Places:
 
     def add(self, study: int, trial: int, role: Role, number: int, *, reused: bool) -> None:
         """Give a trial its place in a study; another trial of the same candidate and seed there gives way."""
-        self._database.run(
-            "INSERT OR REPLACE INTO study_trials"
-            " (study, trial, role, number, reused, candidate, seed, state, value, seconds)"
-            " SELECT ?, id, ?, ?, ?, candidate, seed, state, value, wall_seconds FROM trials WHERE id = ?",
-            (study, role, number, int(reused), trial),
-        )
+        with self._database.write():
+            same = "SELECT t.id FROM trials t JOIN trials n ON n.candidate = t.candidate AND n.seed = t.seed"
+            self._database.run(
+                f"DELETE FROM study_trials WHERE study = ? AND trial IN ({same} WHERE n.id = ?)", (study, trial)
+            )
+            self._database.run(
+                "INSERT INTO study_trials"
+                " (study, trial, role, number, reused, candidate, seed, state, value, seconds)"
+                " SELECT ?, id, ?, ?, ?, candidate, seed, state, value, wall_seconds FROM trials WHERE id = ?",
+                (study, role, number, int(reused), trial),
+            )
 
     def of_study(
         self, study: int, *, state: TrialState | None = None, order: str = "id", limit: int = -1
@@ -63,14 +68,16 @@ class Places:
         """Return the trials that stand for these proposals, in the order in which they came."""
         marks = ",".join("?" * len(numbers))
         rows = self._database.rows(
-            f"{_PLACE} WHERE s.study = ? AND s.number IN ({marks}) ORDER BY s.rowid", (study, *numbers)
+            f"{_PLACE} JOIN proposals p ON p.candidate = t.candidate AND p.number = s.number AND p.study = s.study"
+            f" WHERE p.study = ? AND p.number IN ({marks}) ORDER BY s.rowid",
+            (study, *numbers),
         )
         return [_place(row) for row in rows]
 
     def of_candidate(self, study: int, candidate: str) -> list[StudyTrial]:
         """Return a candidate's trials in a study, by their seeds."""
         rows = self._database.rows(
-            f"{_PLACE} WHERE s.study = ? AND s.candidate = ? ORDER BY s.seed", (study, candidate)
+            f"{_PLACE} WHERE s.study = ? AND t.candidate = ? ORDER BY t.seed", (study, candidate)
         )
         return [_place(row) for row in rows]
 
@@ -96,7 +103,7 @@ class Places:
     def at(self, study: int, candidate: str, seed: int) -> StudyTrial | None:
         """Return the trial that stands in a study for a candidate and a seed."""
         row = self._database.row(
-            f"{_PLACE} WHERE s.study = ? AND s.candidate = ? AND s.seed = ?", (study, candidate, seed)
+            f"{_PLACE} WHERE s.study = ? AND t.candidate = ? AND t.seed = ?", (study, candidate, seed)
         )
         return None if row is None else _place(row)
 

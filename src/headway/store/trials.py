@@ -77,7 +77,12 @@ class Trials:
                 (candidate, seed, TrialState.RUNNING, digest, now, now),
             )
             self._database.run(
-                "INSERT OR REPLACE INTO study_trials (study, trial, role, number, candidate, seed, state)"
+                "DELETE FROM study_trials WHERE study = ?"
+                " AND trial IN (SELECT id FROM trials WHERE candidate = ? AND seed = ?)",
+                (study, candidate, seed),
+            )
+            self._database.run(
+                "INSERT INTO study_trials (study, trial, role, number, candidate, seed, state)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (study, trial, role, number, candidate, seed, TrialState.RUNNING),
             )
@@ -203,7 +208,11 @@ class Trials:
 
     def open_attempts(self, study: int) -> list[AttemptRecord]:
         """Return the attempts that a study's engine never ended: what a dead engine left."""
-        rows = self._database.rows("SELECT * FROM attempts WHERE study = ? AND ended IS NULL ORDER BY id", (study,))
+        rows = self._database.rows(
+            "SELECT a.* FROM study_trials s JOIN attempts a ON a.trial = s.trial AND a.study = s.study"
+            " WHERE s.study = ? AND s.state = 'running' AND a.ended IS NULL ORDER BY a.id",
+            (study,),
+        )
         return [_attempt(row) for row in rows]
 
     # manifests and artifacts

@@ -324,6 +324,7 @@ class StoreConformance(ABC):
     def test_an_attempt_makes_its_trial_run_and_then_costs(self, store: Store, clock: ManualClock) -> None:
         study = _study(store)
         trial = _trial(store, study)
+        store.places.add(study.id, trial, Role.SEARCH, 1, reused=False)
         attempt = store.trials.begin(trial, study.id, "runs/1/1", {"backend": "local"})
         store.trials.set_process(attempt, 77, 5.5)
         running = store.trials.get(trial)
