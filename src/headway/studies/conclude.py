@@ -55,7 +55,7 @@ def _first_change(
     plan: StudyPlan, finalists: Sequence[str], changed: Callable[[TrialRecord], str | None]
 ) -> str | None:
     for candidate in (plan.baseline, *finalists):
-        for seed in plan.confirmation_seeds:
+        for seed in plan.fresh_seeds:
             trial = plan.trial(candidate, seed)
             if trial is not None and (change := changed(trial)) is not None:
                 return change
@@ -90,7 +90,7 @@ def _data(comparison: Comparison) -> dict[str, Any]:
 
 
 def _cost(plan: StudyPlan, candidate: str) -> float:
-    trials = [plan.trial(candidate, seed) for seed in plan.confirmation_seeds]
+    trials = [plan.trial(candidate, seed) for seed in plan.fresh_seeds]
     return sum(trial.wall_seconds for trial in trials if trial is not None)
 
 
@@ -101,7 +101,7 @@ def _why_unmeasured(study: Declaration, plan: StudyPlan, candidate: str) -> str:
         seen = f" One run each gave {first.value:.6g} against {start.value:.6g}."
     if not study.experiment.has_seed_channel:
         return f"Undecided: no seed reaches the experiment, so its noise is unknown.{seen} Use {{seed}} in the command."
-    failed = [plan.trial(candidate, seed) for seed in plan.confirmation_seeds]
+    failed = [plan.trial(candidate, seed) for seed in plan.fresh_seeds]
     reasons = sorted({str(trial.reason) for trial in failed if trial is not None and trial.reason is not None})
     why = f" ({', '.join(reasons)})" if reasons else ""
     return f"Undecided: fewer than two pairs of fresh seeds ran to their end{why}.{seen}"
@@ -116,7 +116,7 @@ def _without_finalists(study: Declaration, plan: StudyPlan) -> str:
 
 
 def _baseline_alone(study: Declaration, plan: StudyPlan) -> str:
-    trials = [plan.trial(plan.baseline, seed) for seed in (study.seed, *plan.confirmation_seeds)]
+    trials = [plan.trial(plan.baseline, seed) for seed in (study.seed, *plan.fresh_seeds)]
     values = [trial.value for trial in trials if trial is not None and trial.value is not None]
     if trials[0] is None or not values:
         return "Only the baseline ran, as there is no parameter to vary, and it reached no value."

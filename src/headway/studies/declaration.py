@@ -2,18 +2,21 @@
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-from headway.core import Budget, Config, DefinitionChanged, SpaceError, UsageError, call_checked
+from headway.core import Budget, Config, DefinitionChanged, SpaceError, UsageError, call_checked, suggestion
 from headway.engine import Observer, make_scheduler
 from headway.experiments import Experiment, load_file
+from headway.propose import GivenSampler, Sampler, check_sampler, make_sampler
 from headway.store import FOLDER
 from headway.studies.summary import StudySummary
 
-__all__ = ["Declaration", "studies_in"]
+__all__ = ["Declaration", "Rule", "studies_in"]
 
+Rule = Literal["finalists", "race", "every"]
+_GIVEN, _BUDGET = "given", "50 trials"
 _declared: list["Declaration"] = []
 
 
@@ -27,9 +30,11 @@ class Declaration(ABC):
         *,
         name: str | None = None,
         baseline: Config | None = None,
-        sampler: str = "sobol",
+        candidates: Sequence[Config] = (),
+        sampler: str | None = None,
         scheduler: str = "full",
-        budget: str | Budget = "50 trials",
+        budget: str | Budget | None = None,
+        rule: Rule = "finalists",
         seeds: int = 4,
         finalists: int = 1,
         seed: int = 0,
@@ -44,9 +49,11 @@ class Declaration(ABC):
         self.experiment = experiment
         self.name = _plain(experiment.name) if name is None else _text("name", name, "first")
         self.baseline = _centre(experiment) if baseline is None else _checked(experiment, baseline)
-        self.sampler = _text("sampler", sampler, "sobol")
+        self.candidates = _candidates(experiment, candidates)
+        self.sampler = _sampler(sampler, given=bool(self.candidates))
         self.scheduler = make_scheduler(_text("scheduler", scheduler, "asha"), experiment.direction).described
-        self.budget = Budget.of(budget)
+        self.budget = _budget(budget, given=bool(self.candidates))
+        self.rule: Rule = _rule(rule)
         self.seeds = seeds
         self.finalists = finalists
         self.seed = seed
@@ -73,6 +80,9 @@ class Declaration(ABC):
             "finalists": self.finalists,
             "seed": self.seed,
             "level": self.level,
+            # Named only where they are used: a study of an earlier Headway keeps its definition.
+            **({"rule": self.rule} if self.rule != "finalists" else {}),
+            **({"candidates": [dict(item) for item in self.candidates]} if self.candidates else {}),
         }
 
     @property
@@ -83,6 +93,17 @@ class Declaration(ABC):
             "needs": self.experiment.needs.to_json(),
             "limits": self.experiment.limits.to_json(),
         }
+
+    def check_sampler(self) -> None:
+        """Raise what `make_sampler` would raise, before the first trial."""
+        if not self.candidates:
+            check_sampler(self.sampler)
+
+    def make_sampler(self) -> Sampler:
+        """Return what proposes the study's candidates: its sampler, or the list that it was given."""
+        if self.candidates:
+            return GivenSampler(self.candidates)
+        return make_sampler(self.sampler, self.experiment.space, seed=self.seed, direction=self.experiment.direction)
 
     def store_folder(self, store: str | Path | None = None) -> Path:
         """Return the folder of the store: the given one, else `.headway` at the project's root."""
@@ -135,14 +156,30 @@ class Declaration(ABC):
             raise UsageError(f"level={self.level} is no confidence level. Use one such as 0.95.")
         if self.experiment.space.parameters and self.budget.trials is not None and self.budget.trials < self.smallest:
             raise UsageError(
-                f"A budget of {self.budget.trials} trials cannot reach a verdict: {1 + self.seeds} for the baseline, "
-                f"one to search, {self.finalists * self.seeds} to confirm. Give at least {self.smallest}."
+                f"A budget of {self.budget.trials} trials cannot reach a verdict: {self._smallest_parts()}. "
+                f"Give at least {self.smallest}."
             )
+
+    def _smallest_parts(self) -> str:
+        if self.rule == "every":
+            return f"{self.seeds} for the baseline, {self.seeds} for a candidate"
+        confirm = self.finalists * self.seeds
+        return f"{1 + self.seeds} for the baseline, one to search, {confirm} to confirm"
 
     @property
     def smallest(self) -> int:
         """Return the fewest trials that can end in a verdict."""
-        return 1 + self.seeds + 1 + self.finalists * self.seeds
+        return 2 * self.seeds if self.rule == "every" else 1 + self.seeds + 1 + self.finalists * self.seeds
+
+    @property
+    def fresh_seeds(self) -> list[int]:
+        """Return the seeds that verdicts are read from: the baseline and those to be judged run with all of them.
+
+        A candidate that was chosen by its first run is judged without it. Where every candidate is judged, nothing was
+        chosen, and the first run counts.
+        """
+        first = self.seed if self.rule == "every" else self.seed + 1
+        return list(range(first, first + self.seeds))
 
 
 def studies_in(file: Path) -> dict[str, Declaration]:
@@ -171,6 +208,35 @@ def _checked(experiment: Experiment, baseline: Config) -> dict[str, Any]:
 
 def _centre(experiment: Experiment) -> dict[str, Any]:
     return experiment.space.at([0.5] * len(experiment.space.parameters))
+
+
+def _candidates(experiment: Experiment, candidates: Sequence[Config]) -> tuple[dict[str, Any], ...]:
+    found: list[dict[str, Any]] = []
+    for index, config in enumerate(candidates):
+        try:
+            found.append(experiment.space.check(config))
+        except SpaceError as error:
+            raise SpaceError(f"candidates[{index}] cannot be used. {error}") from None
+    return tuple(found)
+
+
+def _sampler(name: str | None, *, given: bool) -> str:
+    if given and name is not None:
+        raise UsageError(f"The study has a list of candidates and the sampler {name!r}. Give one of the two.")
+    return _GIVEN if given else _text("sampler", "sobol" if name is None else name, "sobol")
+
+
+def _budget(budget: str | Budget | None, *, given: bool) -> Budget:
+    if budget is None:  # a list ends by itself
+        return Budget() if given else Budget.parse(_BUDGET)
+    return Budget.of(budget)
+
+
+def _rule(rule: str) -> Rule:
+    for known in get_args(Rule):
+        if rule == known:
+            return known
+    raise UsageError(f"rule={rule!r} is no rule. {suggestion(str(rule), get_args(Rule))}")
 
 
 def _text(parameter: str, value: object, example: str) -> str:

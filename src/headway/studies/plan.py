@@ -5,7 +5,7 @@ from typing import Any
 
 from headway.core import Budget, Direction, Role, Spent, TrialState, better
 from headway.engine import Assignment
-from headway.propose import Observation, Sampler, make_sampler
+from headway.propose import Observation, Sampler
 from headway.store import RankedTrial, Store, StudyRecord, TrialRecord, candidate_id
 from headway.studies.declaration import Declaration
 from headway.studies.history import History
@@ -102,14 +102,14 @@ class StudyPlan:
     # what a verdict needs
 
     @property
-    def confirmation_seeds(self) -> list[int]:
+    def fresh_seeds(self) -> list[int]:
         """Return the seeds that no candidate was chosen by: none where a seed cannot reach the experiment."""
         if not self._study.experiment.has_seed_channel:
             return []
-        count, budget = self._study.seeds, self._study.budget.trials
+        seeds, budget = self._study.fresh_seeds, self._study.budget.trials
         if not self._study.experiment.space.parameters and budget is not None:
-            count = min(count, budget - 1)  # only the baseline runs, as often as the budget has it
-        return [self._study.seed + offset for offset in range(1, count + 1)]
+            return seeds[: budget - 1]  # only the baseline runs, as often as the budget has it
+        return seeds
 
     def trial(self, candidate: str, seed: int) -> TrialRecord | None:
         """Return the trial of a candidate and a seed that ended in this session or stands in the record."""
@@ -121,8 +121,8 @@ class StudyPlan:
         return None if place is None else place.trial
 
     def values(self, candidate: str) -> dict[int, float]:
-        """Return the objective by confirmation seed, where it is known."""
-        found = {seed: self.trial(candidate, seed) for seed in self.confirmation_seeds}
+        """Return the objective by fresh seed, where it is known."""
+        found = {seed: self.trial(candidate, seed) for seed in self.fresh_seeds}
         return {
             seed: trial.value
             for seed, trial in found.items()
@@ -160,7 +160,7 @@ class StudyPlan:
     # one kind of trial after the other
 
     def _next_baseline(self, busy: set[Key]) -> Assignment | None:
-        for seed in (self._study.seed, *self.confirmation_seeds):
+        for seed in self._baseline_seeds:
             if seed != self._study.seed and not self._baseline_stands():
                 return None  # what failed once with this code would fail with every seed
             if self._is_open((self.baseline, seed), busy):
@@ -189,7 +189,7 @@ class StudyPlan:
 
     def _next_confirmation(self, busy: set[Key]) -> Assignment | None:
         for candidate in self.finalists():
-            for seed in self.confirmation_seeds:
+            for seed in self.fresh_seeds:
                 if self._is_open((candidate, seed), busy):
                     number = self._store.studies.number_of(self._record.id, candidate)
                     config = self._store.studies.candidate(candidate).config
@@ -198,6 +198,10 @@ class StudyPlan:
 
     def _is_open(self, key: Key, busy: set[Key]) -> bool:
         return key not in busy and not self._ledger.done(key)
+
+    @property
+    def _baseline_seeds(self) -> list[int]:
+        return [self._study.seed, *(seed for seed in self.fresh_seeds if seed != self._study.seed)]
 
     def _search(self, number: int, candidate: str, config: Mapping[str, Any]) -> Assignment:
         return self._assign(candidate, config, self._study.seed, Role.SEARCH, number, scheduled=True)
@@ -208,6 +212,8 @@ class StudyPlan:
         return Assignment(candidate=candidate, config=config, seed=seed, role=role, number=number, scheduled=scheduled)
 
     def _choose(self) -> list[str]:
+        if self._study.rule == "every":
+            return self._all_that_differ()
         start = self.trial(self.baseline, self._study.seed)
         found: list[str] = []
         best: str | None = None  # should none beat the baseline
@@ -220,6 +226,10 @@ class StudyPlan:
                 best = best or trial.candidate
                 found += [trial.candidate] if beats else []
         return found or ([] if best is None else [best])
+
+    def _all_that_differ(self) -> list[str]:
+        found = {item.candidate: self.trial(item.candidate, item.seed) for item in self._ranked()}
+        return [candidate for candidate, trial in found.items() if trial is not None and not self.identical(trial)]
 
     def _ranked(self) -> Iterator[RankedTrial]:
         """Give the complete search trials, the best first and equals by their candidate, as far as somebody asks."""
@@ -276,9 +286,7 @@ class StudyPlan:
 
     def _make_sampler(self) -> Sampler:
         if self._sampler is None:
-            self._sampler = make_sampler(
-                self._study.sampler, self._study.experiment.space, seed=self._study.seed, direction=self._direction
-            )
+            self._sampler = self._study.make_sampler()
         return self._sampler
 
     def _seen_by(self, sampler: Sampler) -> Sequence[Observation]:
@@ -298,9 +306,9 @@ class StudyPlan:
         budget = self._study.budget
         if budget.trials is None and budget.seconds is None:
             return True
-        seeds = (self._study.seed, *self.confirmation_seeds)
-        reserve = sum(self._is_open((self.baseline, seed), busy) for seed in seeds)
-        reserve += self._study.finalists * len(self.confirmation_seeds)
+        reserve = sum(self._is_open((self.baseline, seed), busy) for seed in self._baseline_seeds)
+        judged = self._number + 1 if self._study.rule == "every" else self._study.finalists
+        reserve += judged * sum(seed != self._study.seed for seed in self.fresh_seeds)
         if budget.seconds is not None:
             spent = self._store.studies.spent(self._record.id).seconds + reserve * self._ledger.mean_seconds
             if Budget(seconds=budget.seconds).exhausted(Spent(seconds=spent)):

@@ -17,7 +17,6 @@ from headway.engine import (
     refuse_busy,
 )
 from headway.experiments import CommandExperiment, Experiment
-from headway.propose import check_sampler
 from headway.store import Store, StudyRecord, resumable
 from headway.studies.conclude import conclude
 from headway.studies.declaration import Declaration
@@ -36,7 +35,7 @@ def run_study(
 ) -> StudySummary:
     """Run a study, or go on with it, and return its summary. Ctrl-C pauses it; a second one ends it at once."""
     watcher = observer or PlainObserver()
-    check_sampler(study.sampler)
+    study.check_sampler()
     check_needs(study.experiment.needs)
     with Store.open(folder) as store, resumable(store.folder, study.name):
         store.database.refuse_damage()

@@ -8,7 +8,6 @@ from typing import Any
 from headway.core import Redactor, digest
 from headway.engine import Library, available_cores
 from headway.interfaces.cli.words import Column, config_text, fact_lines, number_label, styled, table_lines
-from headway.propose import make_sampler
 from headway.store import Store
 from headway.studies import Declaration
 
@@ -56,6 +55,7 @@ class Preview:
             "sampler": study.sampler,
             "scheduler": study.scheduler,
             "finalists": study.finalists,
+            "rule": study.rule,
             "confirmation_seeds": study.seeds if study.experiment.has_seed_channel else 0,
             "coming": [{**asdict(item), "config": dict(item.config)} for item in self.coming],
         }
@@ -64,7 +64,7 @@ class Preview:
         """Return the preview as lines."""
         study = self.study
         before = f", {self.executed} spent" if self.executed else ""
-        confirm = f"best {study.finalists} on {study.seeds} fresh seeds each, paired with the baseline's"
+        confirm = f"{_judged(study)}, paired with the baseline's"
         if not study.experiment.has_seed_channel:
             confirm = "none: no seed reaches this command, so there is no noise to measure (use {seed} in it)"
         facts = [
@@ -99,6 +99,12 @@ class Preview:
             *table_lines(columns, rows, indent=2),
             "",
         ]
+
+
+def _judged(study: Declaration) -> str:
+    if study.rule == "every":
+        return f"every candidate on {study.seeds} seeds"
+    return f"best {study.finalists} on {study.seeds} fresh seeds each"
 
 
 def _label(item: Coming, sampler: str) -> str:
@@ -184,7 +190,7 @@ class _Known:
 def _baseline(study: Declaration, known: _Known) -> list[Coming]:
     seeds = [study.seed]
     if study.experiment.has_seed_channel:
-        seeds += [study.seed + offset for offset in range(1, study.seeds + 1)]
+        seeds += [seed for seed in study.fresh_seeds if seed != study.seed]
     return [
         Coming(
             role="baseline",
@@ -216,7 +222,7 @@ def _search(study: Declaration, known: _Known) -> list[Coming]:
 
 
 def _proposed(study: Declaration) -> list[Mapping[str, Any]]:
-    sampler = make_sampler(study.sampler, study.experiment.space, seed=study.seed, direction=study.experiment.direction)
+    sampler = study.make_sampler()
     found: list[Mapping[str, Any]] = []
     for index in range(4 * _SHOWN):
         config = sampler.propose(index, [])

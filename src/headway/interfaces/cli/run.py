@@ -138,10 +138,9 @@ def resume(name: str | None, store: Path | None, as_json: bool, **session: Any) 
 
 def _run_all(studies: "list[Declaration]", options: _Options) -> None:
     from headway.engine import check_needs
-    from headway.propose import check_sampler
 
     for study in studies:  # all of them, before the first one runs for hours
-        check_sampler(study.sampler)
+        study.check_sampler()
         check_needs(study.experiment.needs)
     summaries: list[StudySummary] = []
     for study in studies:
