@@ -18,6 +18,7 @@ from headway.store.curves import Curves, Events
 from headway.store.database import Database, refuse_network_disk
 from headway.store.digests import FileDigests
 from headway.store.disk import explained
+from headway.store.evidence import Evidence
 from headway.store.places import Places
 from headway.store.studies import Studies
 from headway.store.trials import Trials
@@ -39,6 +40,7 @@ class Store:
         self.places = Places(self.database)
         self.curves = Curves(self.database, clock)
         self.events = Events(self.database, clock)
+        self.evidence = Evidence(self.database, clock)
         self.artifacts = Artifacts(folder / "artifacts")
         self.digests = FileDigests(self.database)
 

@@ -11,6 +11,7 @@ __all__ = [
     "AttemptRecord",
     "CandidateRecord",
     "EventRecord",
+    "EvidenceRecord",
     "Failure",
     "ProposalRecord",
     "QueueRecord",
@@ -225,6 +226,19 @@ class VerdictRecord:
     decision: str
     sentence: str
     data: Mapping[str, Any]
+    created: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRecord:
+    """Hold one test of the project: its place in the sequence, the evidence (log of an e-value), the level it met."""
+
+    index: int
+    study: int
+    candidate: str
+    log_e: float
+    level: float
+    accepted: bool
     created: float
 
 
