@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -328,3 +329,21 @@ def test_a_shared_log_whose_writer_died_before_its_header_is_begun_anew(tmp_path
     log.close()
     with RunLogReader(path, 7) as reader:
         assert [item.value for item in reader.read() if isinstance(item, Point)] == [2.0]
+
+
+def test_a_reader_gets_nothing_torn_where_the_next_attempt_begins_the_file_anew(tmp_path, monkeypatch):
+    path = tmp_path / "worker.runlog"
+    with closing(RunLog(path, attempt=1)) as log:
+        for step in range(50):
+            log.point("loss", step, 0.5)
+    real = os.pread
+
+    def slow(file, count, offset):
+        if count > 8:  # the records, after the header was looked at
+            with closing(RunLog(path, attempt=2)) as other:
+                other.mark("a longer text than a point, so that the old records are no records any more")
+        return real(file, count, offset)
+
+    with RunLogReader(path, 1) as reader:
+        monkeypatch.setattr(os, "pread", slow)
+        assert reader.read() == []

@@ -54,7 +54,8 @@ class Evidence:
 
     def holdouts(self) -> dict[str, dict[str, Any]]:
         """Return the states of all holdouts, by name."""
-        return {row["name"]: decode(row["state"]) for row in self._database.rows("SELECT * FROM holdouts ORDER BY name")}
+        rows = self._database.rows("SELECT * FROM holdouts ORDER BY name")
+        return {row["name"]: decode(row["state"]) for row in rows}
 
     def keep_holdout(self, name: str, state: Mapping[str, Any]) -> None:
         """Write a holdout's state."""

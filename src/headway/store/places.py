@@ -68,7 +68,11 @@ class Places:
         """Return the trials that stand for these proposals, in the order in which they came."""
         marks = ",".join("?" * len(numbers))
         rows = self._database.rows(
-            f"{_PLACE} JOIN proposals p ON p.candidate = t.candidate AND p.number = s.number AND p.study = s.study"
+            # CROSS JOIN keeps the order: from the few proposals to their trials, and to the places of these.
+            "SELECT t.*, NULL AS record_data, c.config, c.experiment, s.role, s.number, s.reused FROM proposals p"
+            " CROSS JOIN trials t ON t.candidate = p.candidate"
+            " CROSS JOIN study_trials s ON s.trial = t.id AND s.study = p.study AND s.number = p.number"
+            " CROSS JOIN candidates c ON c.id = t.candidate"
             f" WHERE p.study = ? AND p.number IN ({marks}) ORDER BY s.rowid",
             (study, *numbers),
         )

@@ -102,6 +102,7 @@ class RunLog:
             _allocate(self._file, 0, _FIRST_SIZE, path)
             self._size = _FIRST_SIZE
         elif attempt and self._size > _LARGEST_KEPT:
+            os.pwrite(self._file, bytes(8), _ATTEMPT * 8)  # it is the old attempt's no more: see `RunLogReader.read`
             os.ftruncate(self._file, _FIRST_SIZE)
             self._size = _FIRST_SIZE
         self._room = self._size - _LAST_WORDS
@@ -118,7 +119,11 @@ class RunLog:
         self._zero = time.monotonic_ns() - (time.time_ns() - self._words[_START])
 
     def _begin(self, granted: int, attempt: int) -> None:
-        """Lay out the header: the attempt's number comes last, as from then on the log is known as its own."""
+        """Lay out the header: the attempt's number comes last, as from then on the log is known as its own.
+
+        It is nobody's before: a reader of the old attempt then knows that what it has read may be torn.
+        """
+        self._words[_ATTEMPT] = 0
         self._words[_LENGTH] = 0
         self._words[_SIGNAL] = self._words[_WAITING] = 0
         self._words[_GRANT] = granted
@@ -292,6 +297,8 @@ class RunLogReader:
         if not self.begun or length <= self._read:
             return []
         data = os.pread(self._file, length - self._read, _HEADER + self._read)
+        if not self.begun:  # another attempt has begun the file anew meanwhile
+            return []
         try:
             items = self._parse(data)
         except (KeyError, ValueError, TypeError, struct.error) as error:
