@@ -116,9 +116,10 @@ def test_workers_that_misbehave_end_within_their_limits_and_harm_nobody(tmp_path
     assert (len(endings.nasty), len({item.what for item in endings.healthy})) == (17, 12)
 
 
-def test_what_trials_started_is_ended_even_where_engine_and_template_die_at_once(tmp_path):
-    both = Kill(whom="engine+template")
-    strikes = tuple(Strike(moment=Moment(sign="trial", count=3, seconds=0.1), fault=fault) for fault in (both, both))
+@pytest.mark.parametrize("whom", ["template", "engine+template"])
+def test_what_trials_started_is_ended_whoever_watched_over_them_is_killed(whom, tmp_path):
+    moment = Moment(sign="trial", count=3, seconds=0.1)
+    strikes = tuple(Strike(moment=moment, fault=fault) for fault in (Kill(whom=whom), Kill(whom=whom)))
     outcome = torment(lay_out("brood", tmp_path), Schedule(seed=0, strikes=strikes), tmp_path)
     assert outcome.broken == []
     assert len(outcome.struck) == 2

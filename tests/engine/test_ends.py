@@ -1,11 +1,16 @@
 """Every way in which a trial can end, run once together on many workers: each is a result, and none ends the engine."""
 
+import itertools
 import json
+import os
+import signal
+import threading
 import time
 
 import pytest
 
 from headway.core import Reason, TrialState
+from headway.engine import processes
 from headway.store import Store
 
 GALLERY = """
@@ -36,6 +41,21 @@ def crash(run):
 
 def crash_elsewhere(run):
     [][1]
+
+class Mute(Exception):
+    def __str__(self):
+        return 1 + "one"
+    __repr__ = __str__
+
+def crash_without_text(run):
+    raise Mute()
+
+def crash_at_length(run):
+    raise ValueError("long " * 10_000_000)
+
+def crash_without_streams(run):
+    sys.stderr = None
+    raise ValueError("unheard")
 
 def leave(run):
     sys.exit("no data")
@@ -135,8 +155,6 @@ WHAT = [line.split()[1].split("(")[0] for line in GALLERY.splitlines() if line.s
 
 @pytest.fixture(scope="module")
 def gallery(make_bench):
-    import os
-
     bench = make_bench(GALLERY)
     (bench.folder / os.fsdecode(b"\xfe.bin")).write_bytes(b"1")
     os.environ["API_KEY_OF_BENCH"] = "sesame-open-sesame"
@@ -179,6 +197,9 @@ def test_the_last_value_logged_is_the_objective_where_none_was_reported(trial):
     [
         ("crash", Reason.EXCEPTION, "ValueError: bad shape 0 [redacted]"),
         ("crash_elsewhere", Reason.EXCEPTION, "IndexError"),
+        ("crash_without_text", Reason.EXCEPTION, "Mute: <the text of this exception cannot be shown: it raised Type"),
+        ("crash_at_length", Reason.EXCEPTION, "ValueError: long long"),
+        ("crash_without_streams", Reason.EXCEPTION, "ValueError: unheard"),
         ("leave", Reason.EXITED, "SystemExit: no data"),
         ("vanish", Reason.EXITED, "code 0 before its function returned"),
         ("segfault", Reason.SIGNAL, "SIGSEGV"),
@@ -200,6 +221,25 @@ def test_what_goes_wrong_fails_with_its_reason(trial, what, reason, message):
     assert (record.state, record.reason) == (TrialState.FAILED, reason), record.message
     assert message in record.message
     assert record.fingerprint
+
+
+def test_a_crash_whose_text_cannot_be_shown_says_where_it_was(gallery):
+    bench, session = gallery
+    with bench.store() as store:
+        (event,) = [
+            event for event in store.events.of_trial(session.trial("crash_without_text").id) if event.kind == "failed"
+        ]
+    assert 'study_of_bench.py", line' in event.data["traceback"]
+    assert "in crash_without_text" in event.data["traceback"]
+
+
+def test_a_message_that_is_far_too_long_is_cut_and_says_so(gallery):
+    bench, session = gallery
+    record = session.trial("crash_at_length")
+    assert len(record.message) < 5000
+    assert record.message.endswith("[cut here: it has 50,000,000 characters]")
+    printed = (bench.store_folder / "runs" / str(record.id) / "1" / "output.log").read_text()
+    assert len(printed) < 10_000
 
 
 def test_equal_crashes_share_their_fingerprint(trial):
@@ -287,3 +327,98 @@ def test_ended_trials_leave_no_run_logs_and_no_checkpoints(gallery):
     assert list(bench.store_folder.rglob("*.ckpt")) == []
     assert list((bench.store_folder / "templates").iterdir()) == []
     assert list((bench.store_folder / "live").iterdir()) == []
+
+
+STANDSTILL = """
+import os, signal, time
+import headway
+
+@headway.experiment(metric="loss", space={"what": headway.Choice(["slow"])}, limits=headway.Limits(idle_seconds=1.5))
+def train(run):
+    return globals()[run.config.what](run)
+
+def slow(run):
+    for step in run.steps(5):
+        run.log(loss=1.0)
+        began = time.process_time()
+        while time.process_time() < began + 0.3:
+            pass
+
+def vanish(run):
+    run.log(loss=1.0)
+    time.sleep(0.6)
+    os._exit(5)
+"""
+
+
+def test_a_machine_that_stood_still_fails_nobody_for_it(bench):
+    stood_still = []
+
+    def stand_still(session, trial, points):
+        if not stood_still:
+            (worker,) = processes.children(*processes.children(os.getpid()))
+            os.kill(worker, signal.SIGSTOP)
+            time.sleep(2)
+            os.kill(worker, signal.SIGCONT)
+            stood_still.append(trial)
+
+    session = bench(STANDSTILL).play("slow", on_progress=stand_still)
+    assert session.trial("slow").state == TrialState.COMPLETE, session.trial("slow").message
+
+
+def test_who_ended_while_the_engine_was_held_up_passed_no_limit(bench):
+    logged = []
+
+    def hold_up(session, trial, points):
+        logged.append(trial)
+        if len({*logged}) == 2 and trial == session.began[0]:  # the other is looked at after it
+            logged.extend([0, -1])
+            time.sleep(3)
+
+    session = bench(STANDSTILL).play("slow", "vanish", on_progress=hold_up)
+    assert session.trial("vanish").reason == Reason.EXITED, session.trial("vanish").message
+    assert session.trial("slow").state == TrialState.COMPLETE, session.trial("slow").message
+
+
+def test_a_template_that_is_held_up_makes_nobody_pass_a_limit(bench):
+    def hold_up(session, trial, points):
+        if len(session.began) == 1:
+            session.began.append(0)
+            (template,) = processes.children(os.getpid())
+            os.kill(template, signal.SIGSTOP)
+            threading.Timer(3, os.kill, (template, signal.SIGCONT)).start()
+
+    session = bench(STANDSTILL).play("vanish", on_progress=hold_up)
+    assert session.trial("vanish").reason == Reason.EXITED, session.trial("vanish").message
+
+
+FLOOD = """
+import time
+import headway
+
+@headway.experiment(metric="loss", space={"what": headway.Choice(["flood"])})
+def train(run):
+    return globals()[run.config.what](run)
+
+def flood(run):
+    for step in range(1_000_000):
+        run.log(step, loss=step)
+
+def steady(run):
+    for step in range(100):
+        run.log(step, loss=step)
+        time.sleep(0.03)
+"""
+
+
+def test_a_flood_of_points_does_not_hold_up_the_others_and_is_read_to_its_end(bench):
+    heard = []
+
+    def hear(session, trial, points):
+        if trial == session.began[-1]:
+            heard.append(time.monotonic())
+
+    made = bench(FLOOD)
+    session = made.play("flood", "steady", on_progress=hear)
+    assert max(later - earlier for earlier, later in itertools.pairwise(heard)) < 0.5
+    assert len(made.curve(session.trial("flood"))[0]) == 1_000_000

@@ -9,7 +9,7 @@ def crash(function, *arguments):
     try:
         function(*arguments)
     except Exception as error:
-        return fingerprint.of_exception(error)
+        return fingerprint.of_exception(error, str(error))
     raise AssertionError
 
 

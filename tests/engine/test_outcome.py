@@ -121,6 +121,14 @@ def test_a_limit_names_itself_and_its_setting(cause, text):
     assert "limits." in found.message
 
 
+@pytest.mark.parametrize("cause", [Reason.WALL_TIME, Reason.NO_PROGRESS])
+def test_who_had_said_its_end_passed_no_limit_of_time(cause):
+    assert outcome(REPORT, "ended", exit_=Exit(signal=9), cause=cause).state == TrialState.COMPLETE
+    assert outcome(REPORT, ("exited", {"code": 0}), exit_=Exit(code=0), cause=cause).state == TrialState.COMPLETE
+    assert outcome("paused", exit_=Exit(code=75), cause=cause).state == TrialState.PAUSED
+    assert outcome(FAILED, exit_=Exit(code=1), cause=cause).reason == Reason.EXCEPTION
+
+
 @pytest.mark.parametrize("cause", [Reason.SCHEDULER, Reason.USER])
 def test_what_was_stopped_is_stopped_even_if_it_crashed_then(cause):
     found = outcome(("horizon", {"steps": 9}), ("loss", 4, 1.0), FAILED, exit_=Exit(code=1), cause=cause)
@@ -179,3 +187,12 @@ def test_a_trial_that_went_on_keeps_what_it_had_said_before():
     newer = said(("restored", {"step": 10}), ("loss", 12, 0.25))
     newer.go_on_from({"loss": 0.5}, 0.4, "loss")
     assert newer.objective("loss") == 0.25
+
+
+def test_an_attempt_that_never_came_to_begin_takes_nothing_away():
+    progress = said()
+    progress.go_on_from({"acc": 0.5}, 2.0, "loss")
+    assert (progress.finite_metrics, progress.objective("loss")) == ({"acc": 0.5, "loss": 2.0}, 2.0)
+    began_anew = said(("horizon", {"steps": 9}))
+    began_anew.go_on_from({"acc": 0.5}, 2.0, "loss")
+    assert began_anew.finite_metrics == {}

@@ -9,6 +9,7 @@ import pytest
 
 from headway.core import Reason, StudyBusy, TrialState
 from headway.engine import SuccessiveHalving, processes
+from headway.engine.progress import Follower
 from headway.store import live_points
 
 WALKS = [("walk", 0), ("walk", 1)]
@@ -216,7 +217,7 @@ def test_trials_of_a_template_that_dies_go_on_under_a_new_one(bench, uninterrupt
 
     session = made.play(*SLOW, on_progress=kill)
     assert_same_curves(made, session, uninterrupted)
-    assert outcomes(made, session.trial("slow_walk")) == ["lost", "complete"]
+    assert outcomes(made, session.trial("slow_walk")) == ["lost beside others", "complete"]
     assert any("The template is gone" in note for note in session.notes)
 
 
@@ -225,6 +226,49 @@ def test_a_trial_whose_process_goes_away_twice_has_failed(bench):
     session = made.play("slow_walk", on_progress=lambda session, *_: kill_template(session))
     assert (session.trial("slow_walk").state, session.trial("slow_walk").reason) == (TrialState.FAILED, Reason.LOST)
     assert outcomes(made, session.trial("slow_walk")) == ["lost", "lost"]
+
+
+ENDS_ITS_TEMPLATE = """
+
+def ends_its_template(run):
+    import os, signal
+    time.sleep(0.2)
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+def oom_score(run):
+    return float(Path("/proc/self/oom_score_adj").read_text())
+"""
+
+
+def test_a_trial_that_ends_its_template_harms_nobody_beside_it(bench):
+    made = bench(more=ENDS_ITS_TEMPLATE)
+    session = made.play("ends_its_template", *SLOW, ("one", 1), ("one", 2), workers=3)
+    trial = session.trial("ends_its_template")
+    assert (trial.state, trial.reason) == (TrialState.FAILED, Reason.LOST)
+    assert "ended the process that had started it, twice" in trial.message
+    assert outcomes(made, trial) == ["lost beside others", "lost", "lost"]
+    others = [end.trial for end in session.ends if end.trial.id != trial.id]
+    assert {other.state for other in others} == {TrialState.COMPLETE}
+    with made.store() as store:
+        attempts = sorted(
+            (item for other in (trial, *others) for item in store.trials.attempts(other.id)),
+            key=lambda item: item.started,
+        )
+    again = [item for item in attempts[3:] if item.directory.rpartition("/")[2] != "1"]
+    alone = [item for item in again if all(item is other or apart(item, other) for other in attempts[3:])]
+    assert again == alone
+    assert len(again) == 4  # two of the trial that is to blame, one of each that ran beside it
+
+
+def apart(one, other):
+    return one.ended <= other.started or other.ended <= one.started
+
+
+@pytest.mark.parametrize("backend", ["local", "spawn"])
+def test_the_kernel_ends_a_trial_rather_than_its_template_when_memory_runs_out(bench, backend):
+    made = bench(more=ENDS_ITS_TEMPLATE)
+    assert made.play("oom_score", backend=backend).trial("oom_score").value >= 500
 
 
 def test_an_engine_that_dies_while_it_imports_leaves_nobody(bench):
@@ -289,6 +333,24 @@ def test_the_search_of_asha_stops_trials_at_rungs_and_a_later_session_knows(benc
     assert len(later.began) == 2
     assert later.trial("ranked", 9).state == TrialState.STOPPED
     assert later.trial("ranked", -1).state == TrialState.COMPLETE
+
+
+def test_a_trial_that_comes_to_a_rung_just_after_its_log_was_read_is_judged_by_all_it_logged(bench, monkeypatch):
+    poll = Follower.poll
+
+    def poll_slowly(follower, *limits):
+        points = poll(follower, *limits)
+        time.sleep(0.05)
+        return points
+
+    monkeypatch.setattr(Follower, "poll", poll_slowly)
+    falls = "\ndef falls(run):\n    for step in run.steps(27):\n        run.log(loss=-step)\n        time.sleep(0.02)\n"
+    made = bench(more=falls)
+    made.play(*[("falls", seed) for seed in range(6)], scheduled=True, scheduler=SuccessiveHalving("minimize"))
+    with made.store() as store:
+        rungs = [event.data for event in store.events.of_study(1, kinds=("rung",))]
+    assert len(rungs) == 12
+    assert [item["value"] for item in rungs] == [1 - item["step"] for item in rungs]
 
 
 def test_time_and_slots_are_charged_and_answers_from_the_record_cost_nothing(bench):

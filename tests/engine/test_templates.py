@@ -107,12 +107,40 @@ def test_a_setup_that_raises_is_a_clear_error_and_frees_the_study(bench):
         assert store.places.of_study(study.id) == []
 
 
-@pytest.mark.parametrize("setup", ["__import__('os')._exit(3)", "__import__('os').abort()", "raise SystemExit(0)"])
+def test_a_setup_whose_exception_cannot_be_shown_is_a_clear_error(bench):
+    setup = "raise type('Mute', (Exception,), {'__str__': lambda self: 1})"
+    with pytest.raises(ExperimentError, match=r"line 7: Mute: <the text of this exception cannot be shown"):
+        bench(setup=setup).play("one")
+
+
+@pytest.mark.parametrize("setup", ["__import__('os')._exit(3)", "raise SystemExit(0)"])
 def test_a_setup_that_ends_its_process_is_a_clear_error(bench, setup):
     with pytest.raises(
         ExperimentError, match=r"cannot be loaded: (its process ended while it was importing|study.*SystemExit)"
     ):
         bench(setup=setup).play("one")
+
+
+KILLED = (
+    "import os; Path('imports').open('a').write('x')\n"
+    "    if {}: os.kill(os.getpid(), 9)\n"
+    "    return Path('data.txt').read_text()"
+)
+
+
+def test_a_template_that_is_killed_while_it_imports_is_started_once_more(bench):
+    session = bench(setup=KILLED.format("Path('imports').stat().st_size == 1")).play("one")
+    assert session.trial("one").state == TrialState.COMPLETE
+    assert session.notes == ["SIGKILL ended the process that was importing: it is tried once more."]
+
+
+def test_a_template_that_is_killed_twice_while_it_imports_is_a_clear_error(bench):
+    made = bench(setup=KILLED.format(True))
+    with pytest.raises(
+        ExperimentError, match="cannot be loaded: SIGKILL ended its process, twice, while it was importing"
+    ):
+        made.play("one")
+    assert (made.folder / "imports").read_text() == "xx"
 
 
 def test_a_study_that_breaks_while_it_runs_ends_the_session_and_keeps_what_was_done(bench):

@@ -347,3 +347,21 @@ def test_a_reader_gets_nothing_torn_where_the_next_attempt_begins_the_file_anew(
     with RunLogReader(path, 1) as reader:
         monkeypatch.setattr(os, "pread", slow)
         assert reader.read() == []
+
+
+def test_a_long_log_is_read_a_part_at_a_time_and_nothing_twice(tmp_path):
+    log = RunLog(tmp_path / "worker.runlog")
+    for step in range(1000):
+        log.point("loss", step, 1.0)
+        log.mark("note", text="x" * (step % 50))
+    log.mark("long", text="x" * 5000)
+    log.point("loss", 1000, 1.0)
+    log.close()
+    parts = []
+    with RunLogReader(tmp_path / "worker.runlog") as reader:
+        while part := reader.read(at_most_bytes=1000):
+            parts.append(part)
+        assert not reader.behind
+    with RunLogReader(tmp_path / "worker.runlog") as reader:
+        assert [item for part in parts for item in part] == reader.read()
+    assert max(len(part) for part in parts) < 50

@@ -22,6 +22,7 @@ from headway.store import Point, Signal, TrialRecord, refusal
 
 __all__ = ["Attempt"]
 
+_TURN_BYTES = 256 * 1024  # of a run log: what takes 15 ms, so that a flood of points does not hold up the others
 _USAGE_EVERY_SECONDS = 0.5
 _GRACE_SECONDS = 60.0  # after a stop: the code behind the loop reports
 _PAUSE_SECONDS = 20.0  # after a pause: the next checkpoint
@@ -57,6 +58,7 @@ class Attempt:
         self.follower = self.places.follower()
         self.cause: Reason | None = None
         self.pausing = False
+        self.alone = False  # nobody may start beside it
         self.decided: set[int] = set()
         self._closed = False
         self.peak_memory_bytes = 0
@@ -97,18 +99,29 @@ class Attempt:
         return None if number is None else OSError(number, os.strerror(number))
 
     @property
+    def over(self) -> bool:
+        """Tell whether the attempt has ended and all that it said is taken in."""
+        return self.exit.done() and not self.follower.behind
+
+    @property
     def _steps(self) -> bool:
         return self.follower.progress.horizon is not None
 
-    def poll(self) -> Sequence[Point]:
-        """Take in what is new and end the attempt where it passes a limit."""
-        points = self.follower.poll()
+    def poll(self, now: float, *, late_seconds: float = 0.0) -> Sequence[Point]:
+        """Take in what is new and end the attempt where it passes a limit, by the time at which the turn began.
+
+        In a turn that is late no limit is judged: what ended meanwhile is heard of in the next.
+        """
+        points = self.follower.poll(_TURN_BYTES)
         seen = self.follower.bytes, self.sink.seen_bytes if self.sink is not None else 0
         if seen != self._seen:
-            self._sign, self._seen = time.monotonic(), seen
-        if self.cause is None and not self.exit.done() and (reason := self._over_limit()) is not None:
-            self.end(reason)
-        if self._deadline is not None and time.monotonic() > self._deadline:
+            self._sign, self._seen = now, seen
+        if late_seconds:
+            self._sign = min(now, self._sign + late_seconds)  # who stood still with the machine was not idle
+            return points
+        if self.cause is None and not self.exit.done():
+            self._judge(now)
+        if self._deadline is not None and now > self._deadline:
             self._backend.end(self.process)
         return points
 
@@ -153,8 +166,13 @@ class Attempt:
         elif self.sink.too_much and self.cause is None:
             self.end(Reason.OUTPUT)
 
-    def _over_limit(self) -> Reason | None:
-        now = time.monotonic()
+    def _judge(self, now: float) -> None:
+        reason = self._over_limit(now)
+        # One that runs no more has ended by itself: whoever tells the engine is held up.
+        if reason is not None and processes.alive(self.process.pid, self.process.started):
+            self.end(reason)
+
+    def _over_limit(self, now: float) -> Reason | None:
         if now - self._began > self._limits.wall_seconds:
             return Reason.WALL_TIME
         if now - self._sign > self._limits.idle_seconds:

@@ -20,7 +20,7 @@ from headway.engine.attempt import Attempt
 from headway.engine.backends import WorkerLost
 from headway.engine.launcher import Launcher
 from headway.engine.manifests import Library
-from headway.engine.recorder import Recorder
+from headway.engine.recorder import LOST, Recorder
 from headway.engine.reuse import Reuse
 from headway.engine.rungs import Rungs
 from headway.engine.schedulers import Scheduler
@@ -37,6 +37,7 @@ Ending = Literal["done", "paused"]
 
 _TURN_SECONDS = 0.05
 _TURN_SECONDS_AT_RUNG = 0.002  # a trial stands still until it is answered
+_LATE_SECONDS = 1.0  # after it, a turn was held up: by a machine that was suspended, or stood still
 _REQUEST_EVERY_SECONDS = 0.5
 _CHARGE_EVERY_SECONDS = 5.0
 
@@ -81,6 +82,7 @@ class Engine:
         )
         self._running: dict[int, Attempt] = {}
         self._again: list[Assignment] = []
+        self._lost: list[Assignment] = []  # tried again one at a time: which of them took the others along shows then
         self._pausing = False
         self._problem: OSError | None = None  # of the store's disk
         self._starting: asyncio.Future[None] | None = None
@@ -123,8 +125,11 @@ class Engine:
     async def _turns(self, work: Work) -> None:
         last = time.monotonic()
         request_due, charge_due = last, last + _CHARGE_EVERY_SECONDS
+        late_seconds = 0.0
         while True:
             now = time.monotonic()
+            # Where each turn is late, the limits hold all the same.
+            late_seconds = now - last if now - last > _LATE_SECONDS and not late_seconds else 0.0
             self._accounts.add(now - last, workers=self._slots.workers, busy=self._slots.busy)
             last = now
             if now >= request_due:
@@ -133,12 +138,12 @@ class Engine:
             if now >= charge_due:
                 self._charge()
                 charge_due = now + _CHARGE_EVERY_SECONDS
-            waiting = self._follow()
+            waiting = self._follow(now, late_seconds)
             self._collect(work)  # before new trials start, in the slots that these had
             self._mind_the_disk()
             if not self._pausing:
                 await self._fill(work)
-            if not self._running and (self._pausing or (not self._again and work.done())):
+            if not self._running and (self._pausing or not (self._again or self._lost or not work.done())):
                 return
             self._observer.tick(
                 busy=self._slots.busy, workers=self._slots.workers, idle_share=self._accounts.idle_share
@@ -161,16 +166,19 @@ class Engine:
             self._observer.recalled(standing)
 
     async def _fill(self, work: Work) -> None:
-        while self._slots.free and not self._pausing:
-            if self._again:
-                assignment = self._again.pop(0)
+        while self._slots.free and not self._pausing and not any(item.alone for item in self._running.values()):
+            alone = bool(self._lost)
+            if alone and self._launcher.shared:
+                return
+            if alone or self._again:
+                assignment = (self._lost or self._again).pop(0)
             elif (assignment := work.next([attempt.assignment for attempt in self._running.values()])) is None:
                 return
             found = self._reuse.find(assignment.candidate, assignment.seed)
             if found.answer is not None:
                 self._answer(work, assignment, found.answer)
             else:
-                await self._start(work, assignment, found.unfinished)
+                await self._start(work, assignment, found.unfinished, alone=alone)
 
     def _answer(self, work: Work, assignment: Assignment, trial: TrialRecord) -> None:
         with self._store.database.write():
@@ -182,9 +190,9 @@ class Engine:
         self._observer.ended(trial, assignment, reused=True)
         work.ended(assignment, trial, reused=True)
 
-    async def _start(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None) -> None:
+    async def _start(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None, *, alone: bool) -> None:
         """Start a trial, unless the session ends while its imports or its setup still run."""
-        self._starting = asyncio.ensure_future(self._launch(work, assignment, unfinished))
+        self._starting = asyncio.ensure_future(self._launch(work, assignment, unfinished, alone=alone))
         try:
             await self._starting
         except asyncio.CancelledError:
@@ -193,7 +201,7 @@ class Engine:
         finally:
             self._starting = None
 
-    async def _launch(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None) -> None:
+    async def _launch(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None, *, alone: bool) -> None:
         if not self._launcher.opened:
             self._observer.preparing(f"importing {self._experiment.name}")
             await self._launcher.open(self._observer.note)
@@ -204,8 +212,9 @@ class Engine:
             attempt = await self._launcher.launch(work, assignment, unfinished)
         except WorkerLost as error:
             self._recorder.recover_attempt(error.attempt)
-            self._again.append(assignment)
+            self._lost.append(assignment)
             return
+        attempt.alone = alone
         attempt.exit.add_done_callback(lambda _: self._wake.set())
         self._running[attempt.spec.trial] = attempt
         self._observer.started(attempt.spec.trial, assignment)
@@ -217,23 +226,26 @@ class Engine:
             self._store.events.add("from scratch", study=self._study.id, trial=trial.id, because=change)
             self._observer.note(f"Trial {trial.id} begins again from step 0: {change}.")
 
-    def _follow(self) -> bool:
+    def _follow(self, now: float, late_seconds: float) -> bool:
         """Take in what the trials logged, answer those that wait; tell whether any does."""
         waiting = False
         for trial, attempt in self._running.items():
-            points = attempt.poll()
+            # Asked before its log is read, so that all that it logged until it waited is known.
+            waits_at = attempt.follower.waiting_at if self._rungs.fractions else 0
+            points = attempt.poll(now, late_seconds=late_seconds)
             if points:
                 self._observer.progressed(trial, points)
-            if self._rungs.fractions:
-                self._rungs.answer(trial, attempt)
-                waiting = waiting or bool(attempt.follower.waiting_at)
+            if waits_at and not attempt.follower.behind:
+                self._rungs.answer(trial, attempt, waits_at)
+            waits = self._rungs.fractions and attempt.follower.waiting_at
+            waiting = waiting or attempt.follower.behind or bool(waits)
         return waiting
 
     # ends
 
     def _collect(self, work: Work) -> None:
         for trial, attempt in list(self._running.items()):
-            if attempt.exit.done():
+            if attempt.over:
                 record = self._record(trial, attempt)
                 del self._running[trial]  # only now: the run logs of what is not in the record yet must stay
                 self._slots.give_back(attempt.lease)
@@ -270,9 +282,13 @@ class Engine:
         return record
 
     def _settle(self, work: Work, record: TrialRecord, assignment: Assignment) -> None:
-        """Tell of a trial's end; try one again whose process went away, but not a second time."""
-        if not record.state.ended and self._lost_twice(record.id):
-            message = "Its process went away twice."
+        """Tell of a trial's end; try one again whose process went away, unless it was alone when it did, twice."""
+        lost = not record.state.ended and record.reason is None
+        if lost and self._lost_alone_twice(record.id):
+            message = (
+                "It ended the process that had started it, twice and while it ran alone: by a signal to its parent, "
+                "or because the machine ran out of memory."
+            )
             self._store.trials.end(record.id, TrialState.FAILED, reason=Reason.LOST, message=message)
             record = self._store.trials.get(record.id)
         if record.state.ended:
@@ -281,11 +297,12 @@ class Engine:
             if record.state == TrialState.STOPPED:  # of all ended trials, these alone keep theirs
                 self._trim_checkpoints()
         elif not self._pausing and self._problem is None:
-            self._observer.note(f"Trial {record.id} is tried once more: {record.message or 'its process went away.'}")
-            self._again.append(assignment)
+            how = "alone: the process that had started it went away." if lost else f"once more: {record.message}"
+            self._observer.note(f"Trial {record.id} is tried {how}")
+            (self._lost if lost else self._again).append(assignment)
 
-    def _lost_twice(self, trial: int) -> bool:
-        return sum(item.outcome == "lost" for item in self._store.trials.attempts(trial)) > 1
+    def _lost_alone_twice(self, trial: int) -> bool:
+        return sum(item.outcome == LOST for item in self._store.trials.attempts(trial)) > 1
 
     def _trim_checkpoints(self) -> None:
         """Remove the checkpoints of stopped trials, the oldest first, until the cap holds."""

@@ -13,10 +13,10 @@ _BACKSLASH = "\\"
 _FRAME = re.compile(r'^\s*File "([^"]+)", line \d+, in (\S+)')
 
 
-def of_exception(error: BaseException) -> str:
-    """Digest the exception's type, its frames by file name and function, and its message without numbers and names."""
+def of_exception(error: BaseException, text: str) -> str:
+    """Digest the exception's type, its frames by file name and function, and its `text` without numbers and names."""
     frames = [(frame.filename, frame.name) for frame in traceback.extract_tb(error.__traceback__)]
-    return _of(type(error).__name__, frames, str(error))
+    return _of(type(error).__name__, frames, text)
 
 
 def of_text(lines: Sequence[str]) -> str:

@@ -62,6 +62,11 @@ class Launcher:
         self._records: dict[bool, Mapping[str, Any]] = {}
         self.opened = False
 
+    @property
+    def shared(self) -> bool:
+        """Tell whether the next trial would share with a running one a process whose death ends both."""
+        return self._backend.shared
+
     async def open(self, note: Callable[[str], None]) -> None:
         """Make the backend ready."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from headway.core import Limits, Reason, TrialState, digest, hint
 from headway.engine.progress import Progress
 
-__all__ = ["Exit", "Outcome", "judge"]
+__all__ = ["Exit", "Outcome", "judge", "signal_name"]
 
 _OUT_OF_MEMORY = (
     "MemoryError",
@@ -24,8 +24,8 @@ _BY_CLOCK = (Reason.WALL_TIME, Reason.NO_PROGRESS)
 class Exit:
     """Say how a process ended: by a code, or by a signal, and what it cost (`wall_seconds` where somebody watched).
 
-    `lost` where it went away before its trial ended; `interrupted` where that was because its engine did, or because
-    the disk of the store took nothing more.
+    `lost` where it went away before its trial ended, `beside` where others were lost with it; `interrupted` where that
+    was because its engine did, or because the disk of the store took nothing more.
     """
 
     code: int | None = None
@@ -34,6 +34,7 @@ class Exit:
     cpu_seconds: float = 0.0
     peak_memory_bytes: int = 0
     lost: bool = False
+    beside: bool = False
     interrupted: bool = False
 
 
@@ -54,7 +55,7 @@ def judge(progress: Progress, ended: Exit, cause: Reason | None, metric: str, li
     finite = value if value is not None and math.isfinite(value) else None
     if cause in (Reason.SCHEDULER, Reason.USER):
         return Outcome(state=TrialState.STOPPED, reason=cause, message=_stopped(progress), value=finite)
-    if cause in _BY_CLOCK and (progress.ended or progress.failure is not None):
+    if cause in _BY_CLOCK and progress.over:
         cause = None  # it had ended by itself, and the engine looked late: after a freeze, or a suspended machine
     if cause is not None:
         return _failed(cause, _limit_text(cause, limits), value=finite)
@@ -62,7 +63,7 @@ def judge(progress: Progress, ended: Exit, cause: Reason | None, metric: str, li
         return Outcome(state=TrialState.PAUSED, value=finite)
     if progress.failure is not None:
         return _of_failure(progress.failure, finite)
-    if ended.signal is not None:
+    if ended.signal is not None and not progress.ended:
         return _of_signal(ended.signal, limits, finite)
     if not progress.ended and not (progress.left and value is not None):
         code = "" if ended.code is None else f" with code {ended.code}"
@@ -70,6 +71,15 @@ def judge(progress: Progress, ended: Exit, cause: Reason | None, metric: str, li
             Reason.EXITED, f"The experiment left its process{code} before its function returned.", value=finite
         )
     return _of_value(progress, value, metric)
+
+
+def signal_name(number: int) -> str:
+    """Return what a signal is called, also one that has no name.
+
+    >>> signal_name(9)
+    'SIGKILL'
+    """
+    return signal.Signals(number).name if number in signal.Signals.__members__.values() else f"signal {number}"
 
 
 def _of_value(progress: Progress, value: float | None, metric: str) -> Outcome:
@@ -97,7 +107,7 @@ def _of_failure(failure: dict[str, str], value: float | None) -> Outcome:
 
 
 def _of_signal(number: int, limits: Limits, value: float | None) -> Outcome:
-    name = signal.Signals(number).name if number in signal.Signals.__members__.values() else f"signal {number}"
+    name = signal_name(number)
     if name == "SIGXCPU":
         return _failed(Reason.CPU_TIME, _limit_text(Reason.CPU_TIME, limits), value=value)
     hint = {
@@ -121,7 +131,6 @@ def _limit_text(reason: Reason, limits: Limits) -> str:
         Reason.MEMORY: f"It used more memory than {limits.memory_bytes / 2**20:,.0f} MiB (limits.memory_bytes).",
         Reason.OUTPUT: f"It printed more than {limits.output_bytes / 2**20:,.0f} MiB (limits.output_bytes).",
         Reason.NO_PROGRESS: f"For {limits.idle_seconds:g} s it logged and printed nothing (limits.idle_seconds).",
-        Reason.LOST: "Its process went away twice.",
         Reason.NOT_FINITE: "The metric was NaN or infinite at a rung: the training diverged.",
     }
     return texts.get(reason, str(reason))

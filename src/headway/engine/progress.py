@@ -73,6 +73,16 @@ class Progress:
                 pass
 
     @property
+    def silent(self) -> bool:
+        """Tell whether the attempt said nothing at all: it was ended before its function did anything."""
+        return not (self.points or self.reported or self.horizon or self.over)
+
+    @property
+    def over(self) -> bool:
+        """Tell whether the attempt said by itself that it was at an end."""
+        return self.ended or self.paused or self.left or self.failure is not None
+
+    @property
     def cut_short(self) -> bool:
         """Tell whether the store's disk refused what Headway wrote, before the trial ended: it has no result then."""
         return self.refusal is not None and not self.ended and not self.paused
@@ -85,8 +95,8 @@ class Progress:
         return None
 
     def go_on_from(self, metrics: Mapping[str, float], value: float | None, metric: str) -> None:
-        """Take over what earlier attempts said, where this one went on from their checkpoint and said nothing newer."""
-        if self.restored is not None:
+        """Take over what earlier attempts said, where this one went on from their checkpoint, or never began."""
+        if self.restored is not None or self.silent:
             before = dict(metrics) if value is None else {**metrics, metric: value}
             self.last = {**before, **self.last}
 
@@ -116,13 +126,13 @@ class Follower:
         self._granted: int | None = None
         self._signal = Signal.NONE
 
-    def poll(self) -> list[Point]:
-        """Take in what is new and return the new points."""
+    def poll(self, at_most_bytes: int | None = None) -> list[Point]:
+        """Take in what is new, or so much of each log, and return the new points."""
         if self._many or not self._readers:
             self._find()
         new: list[Point] = []
         for name, reader in list(self._readers.items()):
-            for item in self._read(name, reader):
+            for item in self._read(name, reader, at_most_bytes):
                 self.progress.take(item)
                 if isinstance(item, Point):
                     new.append(item)
@@ -132,6 +142,11 @@ class Follower:
     def bytes(self) -> int:
         """Return how much was written so far: as long as it grows, the trial makes progress."""
         return sum(reader.length for reader in self._readers.values())
+
+    @property
+    def behind(self) -> bool:
+        """Tell whether the last poll left something for the next."""
+        return any(reader.behind for reader in self._readers.values())
 
     @property
     def waiting_at(self) -> int:
@@ -156,9 +171,9 @@ class Follower:
             reader.close()
         self._readers.clear()
 
-    def _read(self, name: str, reader: RunLogReader) -> Sequence[Point | Mark]:
+    def _read(self, name: str, reader: RunLogReader, at_most_bytes: int | None) -> Sequence[Point | Mark]:
         try:
-            return reader.read()
+            return reader.read(at_most_bytes)
         except StoreError as error:  # the trial's own memory: nothing in it may end the engine
             reader.close()
             del self._readers[name]

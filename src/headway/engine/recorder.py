@@ -16,7 +16,10 @@ from headway.engine.progress import Follower, Progress
 from headway.experiments import trace
 from headway.store import AttemptRecord, Store, StudyRecord, TrialRecord
 
-__all__ = ["AttemptPlaces", "Recorder"]
+__all__ = ["LOST", "LOST_BESIDE", "AttemptPlaces", "Recorder"]
+
+# What became of an attempt whose process went away: alone, or beside others, of which any may be the cause.
+LOST, LOST_BESIDE = "lost", "lost beside others"
 
 _END_SECONDS = 10.0
 _LAST_ATTEMPTS = 256  # more than an engine has running at a time
@@ -240,5 +243,7 @@ def _summary(outcome: Outcome, ended: Exit) -> str:
     if outcome.reason == Reason.SIGNAL:
         return "signal"
     if outcome.state == TrialState.PAUSED:
-        return "interrupted" if ended.interrupted else "lost" if ended.lost else "paused"
+        if ended.interrupted:
+            return "interrupted"
+        return "paused" if not ended.lost else LOST_BESIDE if ended.beside else LOST
     return str(outcome.reason or outcome.state)

@@ -42,10 +42,9 @@ class Rungs:
                 if event.kind == "rung" and event.study == self._study.id:
                     self._scheduler.recall(trial, event.data["rung"], event.data["value"])
 
-    def answer(self, trial: int, attempt: Attempt) -> None:
-        """Let a waiting trial go on, or stop it."""
-        step = attempt.follower.waiting_at
-        if not step or step in attempt.decided:
+    def answer(self, trial: int, attempt: Attempt, step: int) -> None:
+        """Let a trial go on that waits at a step, or stop it."""
+        if step in attempt.decided:
             return
         attempt.decided.add(step)
         progress = attempt.follower.progress

@@ -27,7 +27,7 @@ from types import FrameType
 from typing import Any
 
 from headway.core import DiskError, Redactor
-from headway.engine import confine, processes, warming
+from headway.engine import confine, crash, processes, warming
 from headway.engine.spec import AttemptSpec, Origin
 from headway.engine.worker import find_experiment, perform, set_thread_variables
 from headway.experiments import EXIT_NO_DISK, Experiment, trace
@@ -143,6 +143,7 @@ class _Template:
             confine.own_group()
             confine.die_with_parent(template)
             confine.become_reaper()
+            confine.die_first_without_memory()
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.close(output)
@@ -293,8 +294,10 @@ def main() -> None:
         confine.outlive_parent()  # from here on the channel tells, and the trials are ended in order
     except BaseException as error:
         redactor = Redactor.of_environment(os.environ)
-        text = redactor.text("".join(traceback.format_exception(error)))
-        broken = {"broken": redactor.text(f"{type(error).__name__}: {error}"), "traceback": text}
+        broken = {
+            "broken": crash.message_of(error, redactor),
+            "traceback": crash.traceback_of(error, redactor),
+        }
         channel.sendall(json.dumps(broken).encode() + b"\n")
         return
     template.serve()

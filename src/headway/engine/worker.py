@@ -11,13 +11,12 @@ import os
 import random
 import signal
 import sys
-import traceback
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, cast
 
 from headway.core import DiskError, ExperimentError, HeadwayError, Reason, Redactor
-from headway.engine import fingerprint
+from headway.engine import crash, fingerprint
 from headway.engine.spec import AttemptSpec, Origin
 from headway.experiments import (
     EXIT_NO_DISK,
@@ -48,7 +47,7 @@ _THREAD_VARIABLES = (
     "RAYON_NUM_THREADS",
     "POLARS_MAX_THREADS",
 )
-_MESSAGE_CHARACTERS = 4000
+_TRACEBACK_CHARACTERS = 16_000
 _SIGXCPU = getattr(signal, "SIGXCPU", 0)
 
 
@@ -140,20 +139,21 @@ def _tell(log: RunLog, error: BaseException) -> int:
         log.last_mark("exited", code=0)
         return 0
     redactor = Redactor.of_environment(os.environ)
-    if isinstance(error, CommandFailed):
-        mark = fingerprint.of_text(error.tail)
-        text = "\n".join(error.tail)
-    else:
-        mark = fingerprint.of_exception(error)
-        text = "".join(traceback.format_exception(error))
-        sys.stderr.write(text)
     ours = isinstance(error, CommandFailed | HeadwayError)  # it says in a sentence what is wrong
-    message = str(error) if ours else f"{type(error).__name__}: {error}"
+    if isinstance(error, CommandFailed):
+        tail = crash.shortened(error.tail, redactor)
+        mark = fingerprint.of_text(tail)
+        trace_text = redactor.text("\n".join(tail))
+    else:
+        mark = fingerprint.of_exception(error, crash.text_of(error, redactor))
+        trace_text = crash.traceback_of(error, redactor)
+        with contextlib.suppress(Exception):  # the trial may have closed it, or put something else there
+            sys.stderr.write(trace_text)
     log.mark(
         "failed",
         reason=_reason(error),
-        message=redactor.text(message)[:_MESSAGE_CHARACTERS],
-        traceback=redactor.text(text)[-4 * _MESSAGE_CHARACTERS :],
+        message=(crash.text_of if ours else crash.message_of)(error, redactor),
+        traceback=trace_text[-_TRACEBACK_CHARACTERS:],
         fingerprint=mark,
     )
     return EXIT_FAILED
@@ -183,6 +183,7 @@ def main() -> None:
 
     data = json.loads(sys.argv[1])
     origin, spec = Origin(**data["origin"]), AttemptSpec.from_json(data["spec"])
+    confine.die_first_without_memory()
     confine.limit(spec, confine.data_bytes())
     try:
         if origin.command is None:

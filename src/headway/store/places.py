@@ -104,6 +104,23 @@ class Places:
         )
         return [_place(row) for row in rows]
 
+    def repeated(self, experiment: str, metric: str, without: int) -> list[list[list[float]]]:
+        """Return values of runs of one candidate with several seeds, by candidate and study, of an experiment's studies.
+
+        Complete trials only; of studies of that `metric` but one, the study `without`, the newest twenty.
+        """
+        rows = self._database.rows(
+            "SELECT s.study, s.candidate, s.value FROM studies u CROSS JOIN study_trials s ON s.study = u.id"
+            " WHERE u.id IN (SELECT id FROM studies WHERE experiment = ? AND metric = ? AND id != ?"
+            " ORDER BY updated DESC LIMIT 20) AND s.state = 'complete' AND s.value IS NOT NULL AND s.role != 'search'",
+            (experiment, metric, without),
+        )
+        found: dict[int, dict[str, list[float]]] = {}
+        for study, candidate, value in rows:
+            found.setdefault(study, {}).setdefault(candidate, []).append(value)
+        groups = ([values for values in study.values() if len(values) > 1] for study in found.values())
+        return [study for study in groups if study]
+
     def at(self, study: int, candidate: str, seed: int) -> StudyTrial | None:
         """Return the trial that stands in a study for a candidate and a seed."""
         row = self._database.row(

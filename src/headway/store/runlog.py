@@ -252,6 +252,7 @@ class RunLogReader:
         self._attempt = attempt  # whose log it has to be; None takes anybody's
         self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._read = 0
+        self.behind = False  # whether the last read left something for the next
         self._names: dict[int, str] = {}
 
     def close(self) -> None:
@@ -288,25 +289,33 @@ class RunLogReader:
         """Tell the trial to stop or to pause."""
         os.pwrite(self._file, int(signal).to_bytes(8, "little"), _SIGNAL * 8)
 
-    def read(self) -> list[Point | Mark]:
-        """Return the points and marks that came since the last call, in their order.
+    def read(self, at_most_bytes: int | None = None) -> list[Point | Mark]:
+        """Return the points and marks that came since the last call, in their order; of a flood, a part at a time.
 
-        Raise `StoreError` where the file holds something else: its memory lies within the trial's reach.
+        At least one record comes, however long it is. Raise `StoreError` where the file holds something else: its
+        memory lies within the trial's reach.
         """
         length = min(self._word(_LENGTH), os.fstat(self._file).st_size - _HEADER)
         if not self.begun or length <= self._read:
             return []
-        data = os.pread(self._file, length - self._read, _HEADER + self._read)
+        self.behind = at_most_bytes is not None and length - self._read > at_most_bytes
+        if self.behind and (items := self._read_up_to(self._read + (at_most_bytes or 0), whole=False)):
+            return items
+        self.behind = False
+        return self._read_up_to(length, whole=True)
+
+    def _read_up_to(self, end: int, *, whole: bool) -> list[Point | Mark]:
+        data = os.pread(self._file, end - self._read, _HEADER + self._read)
         if not self.begun:  # another attempt has begun the file anew meanwhile
             return []
         try:
-            items = self._parse(data)
+            items, parsed = self._parse(data, whole=whole)
         except (KeyError, ValueError, TypeError, struct.error) as error:
             raise StoreError(
                 f"The run log {self._path} is damaged after {self._read} bytes ({error!r}): something in the trial's "
                 "process wrote over it. Run the trial again."
             ) from error
-        self._read += len(data)
+        self._read += parsed
         return items
 
     def names(self) -> dict[int, str]:
@@ -318,17 +327,21 @@ class RunLogReader:
     def _word(self, index: int) -> int:
         return int.from_bytes(os.pread(self._file, 8, index * 8), "little")
 
-    def _parse(self, data: bytes) -> list[Point | Mark]:
+    def _parse(self, data: bytes, *, whole: bool) -> tuple[list[Point | Mark], int]:
+        """Return what is in the data and how many bytes it takes; unless they are the `whole`, the last may be cut."""
         items: list[Point | Mark] = []
         offset, unpack = 0, _POINT.unpack_from
         names = self._names
-        while offset < len(data):
+        last = len(data) if whole else len(data) - _POINT.size  # where the last record may begin that is read here
+        while offset < len(data) and offset <= last:
             if data[offset] == _IS_POINT:
                 _, key, milliseconds, step, value = unpack(data, offset)
                 items.append(Point(names[key], step, value, milliseconds / 1000))
                 offset += 24
                 continue
             kind, key, milliseconds, size = _TEXT.unpack_from(data, offset)
+            if not whole and size > len(data) - offset - 16 - -size % 8:
+                break
             if kind not in (_IS_NAME, _IS_MARK) or not 0 <= size <= len(data) - offset - 16:
                 raise ValueError(f"kind {kind}, size {size}")
             text = data[offset + 16 : offset + 16 + size].decode()
@@ -338,7 +351,7 @@ class RunLogReader:
             else:
                 name, fields = json.loads(text)
                 items.append(Mark(name, fields, milliseconds / 1000))
-        return items
+        return items, offset
 
 
 def _allocate(file: int, offset: int, size: int, path: Path) -> None:

@@ -61,6 +61,11 @@ class Backend(ABC):
     stops_early: bool = True  # whether trials can wait at rungs for a decision
     in_process: bool = False  # whether attempts run in the engine's own process
 
+    @property
+    def shared(self) -> bool:
+        """Tell whether the next attempt would share with a running one a process whose death ends both."""
+        return False
+
     @abstractmethod
     async def open(self, note: Callable[[str], None]) -> None:
         """Get ready to run; tell through `note` what a person should know.

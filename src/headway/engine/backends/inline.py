@@ -6,12 +6,11 @@ Limits cannot end it, its output goes straight to the terminal, and early stoppi
 import contextlib
 import os
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any
 
-from headway.core import Clock, SystemClock
-from headway.engine import processes
+from headway.core import Clock, Redactor, SystemClock
+from headway.engine import crash, processes
 from headway.engine.backends.base import Backend, BackendSetup, Process, cannot_load, link_trace
 from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec
@@ -46,8 +45,9 @@ class InlineBackend(Backend):
             with contextlib.chdir(self._setup.origin.folder):
                 self._shared = self._setup.experiment.prepare()
         except Exception as error:
-            text = "".join(traceback.format_exception(error))
-            raise cannot_load(f"{type(error).__name__}: {error}", text, self._setup.experiment.root) from error
+            redactor = Redactor.of_environment(os.environ)
+            text = crash.traceback_of(error, redactor)
+            raise cannot_load(crash.message_of(error, redactor), text, self._setup.experiment.root) from error
         finally:
             trace.stop()  # what the engine itself does is none of the trials'
 

@@ -14,14 +14,14 @@ from typing import Any
 from headway.core import HeadwayError
 from headway.engine import lease, processes
 from headway.engine.backends.base import Backend, BackendSetup, Process, WorkerLost, cannot_load, link_trace
-from headway.engine.outcome import Exit
+from headway.engine.outcome import Exit, signal_name
 from headway.engine.spec import AttemptSpec
 from headway.engine.worker import set_thread_variables
 
 __all__ = ["LocalBackend"]
 
 _QUIT_SECONDS = 10.0
-_CHILD_ENDS_SECONDS = 0.2
+_MARK = "HEADWAY_TEMPLATE"
 
 
 class LocalBackend(Backend):
@@ -35,6 +35,11 @@ class LocalBackend(Backend):
         self._generation = 0
         self._old: list[_TemplateLink] = []
         self._note: Callable[[str], None] = lambda _: None
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether attempts run under the template that the next one will be forked from."""
+        return self._template is not None and not self._template.gone and bool(self._template.exits)
 
     async def open(self, note: Callable[[str], None]) -> None:
         """Start the template and wait until it has imported and set up."""
@@ -67,6 +72,7 @@ class LocalBackend(Backend):
                 exit_ = await template.exits[process.attempt]
                 del template.exits[process.attempt]
                 if exit_.lost:  # its worker dies a moment after the template, and may log until then
+                    await template.end_rest()
                     await _until_gone(process)
                 await self._retire()
                 return exit_
@@ -93,6 +99,25 @@ class LocalBackend(Backend):
             await template.close()
 
     async def _new_template(self) -> "_TemplateLink":
+        link, ready = await self._import()
+        if link.ended_by is not None:  # perhaps somebody else's doing
+            self._note(f"{link.ended_by} ended the process that was importing: it is tried once more.")
+            link, ready = await self._import()
+        if "broken" in ready:
+            broken = (
+                ready["broken"]
+                if link.ended_by is None
+                else f"{link.ended_by} ended its process, twice, while it was importing"
+            )
+            error = cannot_load(broken, ready["traceback"], self._setup.experiment.root)
+            error.add_note(ready["traceback"])  # shown below a traceback, and so where --debug asks for one
+            raise error
+        if ready["note"]:
+            self._note(ready["note"])
+        return link
+
+    async def _import(self) -> "tuple[_TemplateLink, dict[str, Any]]":
+        """Start a template and wait until it is ready, or broken and gone."""
         self._generation += 1
         link = _TemplateLink(self._setup, self._mode, self._generation)
         try:
@@ -102,12 +127,7 @@ class LocalBackend(Backend):
             raise
         if "broken" in ready:
             await link.close()
-            error = cannot_load(ready["broken"], ready["traceback"], self._setup.experiment.root)
-            error.add_note(ready["traceback"])  # shown below a traceback, and so where --debug asks for one
-            raise error
-        if ready["note"]:
-            self._note(ready["note"])
-        return link
+        return link, ready
 
 
 class _TemplateLink:
@@ -116,6 +136,7 @@ class _TemplateLink:
         self.trace.unlink(missing_ok=True)
         self.exits: dict[int, asyncio.Future[Exit]] = {}
         self.gone = False
+        self.ended_by: str | None = None  # the signal of somebody else
         self._setup = setup
         self._mode = mode
         self._log = setup.folder / f"template-{generation}.log"
@@ -124,9 +145,12 @@ class _TemplateLink:
         self._received = b""
         self._channel, self._theirs = socket.socketpair()
         self._process: subprocess.Popen[bytes] | None = None
+        self._rest: asyncio.Future[None] | None = None
+        # All that it starts carries this, and is found by it once the template can no longer end it.
+        self._mark = f"{_MARK}={os.getpid()}:{time.time_ns()}"
 
     async def open(self) -> dict[str, Any]:
-        environment = dict(os.environ) | dict([lease.own_mark().split("=", 1)])
+        environment = dict(os.environ) | dict(mark.split("=", 1) for mark in (lease.own_mark(), self._mark))
         # One thread while it is shared: a parent that once ran a multi-threaded operation makes its children hang.
         set_thread_variables(environment, 1 if self._mode == "fork" else self._setup.threads)
         with self._log.open("ab") as log:
@@ -169,11 +193,17 @@ class _TemplateLink:
         if "pid" not in message:
             os.close(read)
             del self.exits[spec.attempt]
-            if "dead" in message:  # it may have forked before it died; the kernel ends the child with it
-                await asyncio.sleep(_CHILD_ENDS_SECONDS)
+            if "dead" in message:  # it may have forked before it died
+                await self.end_rest()
                 raise WorkerLost(spec.attempt)
             return None
         return Process(attempt=spec.attempt, pid=message["pid"], started=message["started"] or 0.0, output=read)
+
+    async def end_rest(self) -> None:
+        """End what a dead template has left: its workers, and all that these started (Linux)."""
+        if self._rest is None:  # one look at all processes for all of its attempts
+            self._rest = asyncio.get_running_loop().run_in_executor(None, processes.end_carrying, self._mark)
+        await asyncio.shield(self._rest)
 
     def say(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
@@ -195,6 +225,8 @@ class _TemplateLink:
         if process.poll() is None:
             processes.end_tree(process.pid)
             process.wait()
+        elif process.returncode < 0:
+            self.ended_by = signal_name(-process.returncode)
         self._over()
 
     def _hear(self) -> None:
@@ -240,8 +272,9 @@ class _TemplateLink:
         _settle(self._ready, {"broken": broken, "traceback": tail})
         for waiting in self._begun.values():
             _settle(waiting, {"dead": True})
-        for exit_ in self.exits.values():
-            _settle(exit_, Exit(lost=True))
+        lost = [exit_ for exit_ in self.exits.values() if not exit_.done()]
+        for exit_ in lost:
+            _settle(exit_, Exit(lost=True, beside=len(lost) > 1))
 
 
 async def _until_gone(process: Process) -> None:
