@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -51,6 +52,7 @@ def _parser(known: dict[str, Benchmark]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--repeats", type=_count, help=f"how often each thing is measured (default {_REPEATS}, quick {_QUICK_REPEATS})"
     )
+    parser.add_argument("--scenario", type=_file, metavar="FILE", help="play the ideas that this file describes (race)")
     return parser
 
 
@@ -58,6 +60,12 @@ def _count(text: str) -> int:
     if not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of repeats; give 1 or more")
     return int(text)
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text!r}; docs/benchmarks.md has the format")
+    return Path(text)
 
 
 def _run(item: Benchmark, options: argparse.Namespace) -> bool:
@@ -73,6 +81,7 @@ def _run(item: Benchmark, options: argparse.Namespace) -> bool:
         with_peers=not options.no_peers,
         say=say,
         environments=Environments(ROOT / ".venv-peers", requirements, say),
+        scenario=options.scenario,
     )
     try:
         result = item.run(context)

@@ -37,6 +37,7 @@ class Context:
     with_peers: bool
     say: Callable[[str], None]
     environments: Environments
+    scenario: Path | None = None  # a file with cases of the user's own
 
     def pick(self, full: T, quick: T) -> T:
         """Return the size that this run has: the claim's, or a smaller one for a smoke test."""

@@ -105,9 +105,9 @@ class Places:
         return [_place(row) for row in rows]
 
     def repeated(self, experiment: str, metric: str, without: int) -> list[list[list[float]]]:
-        """Return values of runs of one candidate with several seeds, by candidate and study, of an experiment's studies.
+        """Return the values of runs of one candidate with several seeds, by candidate and by study.
 
-        Complete trials only; of studies of that `metric` but one, the study `without`, the newest twenty.
+        Complete trials of an experiment's newest twenty studies of that `metric`, but for the study `without`.
         """
         rows = self._database.rows(
             "SELECT s.study, s.candidate, s.value FROM studies u CROSS JOIN study_trials s ON s.study = u.id"

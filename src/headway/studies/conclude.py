@@ -1,15 +1,19 @@
 """From ended trials to verdicts: finalists against the baseline on fresh seeds, and candidates that change nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from headway.store import Store, StudyRecord, TrialRecord
 from headway.studies.declaration import Declaration
+from headway.studies.gate import Gate
 from headway.studies.plan import StudyPlan
-from headway.validate import Comparison, compare_paired
+from headway.validate import Comparison, compare_noninferior, compare_paired
+from headway.validate.race import Standing
 
 __all__ = ["conclude"]
+
+_MOST_DROPPED = 200  # verdicts on candidates that a race gave up, the last ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +37,17 @@ def conclude(
     """
     finalists = plan.finalists()
     mixed = _first_change(plan, finalists, changed)
-    verdicts = [_decide(study, plan, candidate, len(finalists), mixed) for candidate in finalists]
-    verdicts += [_identical(trial) for trial in plan.identicals()]
-    known = [(item.candidate, item.decision, item.sentence) for item in store.studies.verdicts(record.id)]
-    if verdicts and [(item.candidate, item.decision, item.sentence) for item in verdicts] == known:
-        return
-    with store.database.write():
+    gate = Gate(store, record, study, plan.baseline)
+    with store.database.write():  # a test that is counted and the verdict that it allows are written together
+        verdicts = [_decide(study, plan, gate, candidate, len(finalists), mixed) for candidate in finalists]
+        verdicts += [_identical(trial) for trial in plan.identicals()]
+        decided = {item.candidate for item in verdicts}
+        verdicts += [_dropped(name, item) for name, item in plan.dropped().items() if name not in decided][
+            -_MOST_DROPPED:
+        ]
+        known = [(item.candidate, item.decision, item.sentence) for item in store.studies.verdicts(record.id)]
+        if verdicts and [(item.candidate, item.decision, item.sentence) for item in verdicts] == known:
+            return
         store.studies.clear_verdicts(record.id)
         for item in verdicts:
             store.studies.decide(record.id, item.candidate, plan.baseline, item.decision, item.sentence, item.data)
@@ -49,6 +58,17 @@ def conclude(
 def _identical(trial: TrialRecord) -> _Verdict:
     sentence = f"Identical: with seed {trial.seed} it gives the baseline's curves, bit for bit."
     return _Verdict(candidate=trial.candidate, decision="identical", sentence=sentence, data={})
+
+
+def _dropped(candidate: str, standing: Standing) -> _Verdict:
+    runs = f"{standing.runs} run{'' if standing.runs == 1 else 's'}"
+    data = {"runs": standing.runs, "chance_better": standing.better}
+    if standing.state == "superseded":
+        sentence = f"Not confirmed: the race kept it after {runs}, and later one that is better."
+        return _Verdict(candidate=candidate, decision="undecided", sentence=sentence, data=data)
+    chance = f"{100 * standing.better:.0f} %" if standing.better >= 0.005 else "under 1 %"
+    sentence = f"Not kept: after {runs}, the race gives it a chance of {chance} to beat what it keeps."
+    return _Verdict(candidate=candidate, decision="rejected", sentence=sentence, data=data)
 
 
 def _first_change(
@@ -62,7 +82,9 @@ def _first_change(
     return None
 
 
-def _decide(study: Declaration, plan: StudyPlan, candidate: str, finalists: int, mixed: str | None) -> _Verdict:
+def _decide(
+    study: Declaration, plan: StudyPlan, gate: Gate, candidate: str, finalists: int, mixed: str | None
+) -> _Verdict:
     if mixed is not None:
         what = mixed.removesuffix(" while the trial ran")
         sentence = f"Undecided: {what} during the study, so its trials are of two versions. Run it again to decide."
@@ -72,6 +94,8 @@ def _decide(study: Declaration, plan: StudyPlan, candidate: str, finalists: int,
     if len(shared) < 2:
         sentence = _why_unmeasured(study, plan, candidate)
         return _Verdict(candidate=candidate, decision="undecided", sentence=sentence, data={"pairs": len(shared)})
+    if study.margin is not None:
+        return _as_good(study, plan, candidate, finalists, study.margin)
     comparison = compare_paired(
         ours,
         theirs,
@@ -80,8 +104,40 @@ def _decide(study: Declaration, plan: StudyPlan, candidate: str, finalists: int,
         level=study.level,
         comparisons=finalists,
     )
-    data = _data(comparison) | {"seeds": shared, "cost_seconds": _cost(plan, candidate)}
+    comparison, found = gate.passed(candidate, comparison, ours, theirs)
+    data = _data(comparison) | {"seeds": shared, "cost_seconds": _cost(plan, candidate)} | found
     return _Verdict(candidate=candidate, decision=str(comparison.decision), sentence=comparison.sentence, data=data)
+
+
+def _as_good(study: Declaration, plan: StudyPlan, candidate: str, candidates: int, margin: float) -> _Verdict:
+    """Ask whether a candidate is as good as the baseline, within the margin, and takes less time."""
+    ours, theirs = plan.values(candidate), plan.values(plan.baseline)
+    found = compare_noninferior(
+        ours,
+        theirs,
+        margin,
+        candidate_cost=_seconds(plan, candidate, ours),
+        baseline_cost=_seconds(plan, plan.baseline, theirs),
+        metric=study.experiment.metric,
+        cost="seconds",
+        direction=study.experiment.direction,
+        level=study.level,
+        comparisons=candidates,
+    )
+    data = _data(found.quality) | {
+        "seeds": sorted(ours.keys() & theirs.keys()),
+        "cost_seconds": _cost(plan, candidate),
+        "margin": margin,
+        "cost_ratio": found.cost_ratio,
+        "cost_low": found.cost_low,
+        "cost_high": found.cost_high,
+    }
+    return _Verdict(candidate=candidate, decision=str(found.decision), sentence=found.sentence, data=data)
+
+
+def _seconds(plan: StudyPlan, candidate: str, seeds: Iterable[int]) -> dict[int, float]:
+    found = {seed: plan.trial(candidate, seed) for seed in seeds}
+    return {seed: trial.wall_seconds for seed, trial in found.items() if trial is not None}
 
 
 def _data(comparison: Comparison) -> dict[str, Any]:

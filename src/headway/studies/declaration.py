@@ -1,5 +1,6 @@
 """What a study declares: the part of `Study` that the plan, the session and the verdict read."""
 
+import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,8 @@ class Declaration(ABC):
         finalists: int = 1,
         seed: int = 0,
         level: float = 0.95,
+        margin: float | None = None,
+        holdout: str | None = None,
         workers: int | None = None,
     ) -> None:
         if not isinstance(experiment, Experiment):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -58,7 +61,10 @@ class Declaration(ABC):
         self.finalists = finalists
         self.seed = seed
         self.level = level
+        self.margin = margin
+        self.holdout = holdout
         self.workers = workers
+        self.follows: Mapping[str, str] | None = None  # the study that this one asks further about, and what it asks
         self.source = _caller() or experiment.source
         self._check()
         _declared.append(self)
@@ -83,6 +89,9 @@ class Declaration(ABC):
             # Named only where they are used: a study of an earlier Headway keeps its definition.
             **({"rule": self.rule} if self.rule != "finalists" else {}),
             **({"candidates": [dict(item) for item in self.candidates]} if self.candidates else {}),
+            **({"margin": self.margin} if self.margin is not None else {}),
+            **({"holdout": self.holdout} if self.holdout is not None else {}),
+            **({"follows": dict(self.follows)} if self.follows is not None else {}),
         }
 
     @property
@@ -154,11 +163,18 @@ class Declaration(ABC):
             raise UsageError(f"finalists={self.finalists} confirms nothing. Use at least 1.")
         if not 0.5 <= self.level < 1:
             raise UsageError(f"level={self.level} is no confidence level. Use one such as 0.95.")
+        self._check_verdict()
         if self.experiment.space.parameters and self.budget.trials is not None and self.budget.trials < self.smallest:
             raise UsageError(
                 f"A budget of {self.budget.trials} trials cannot reach a verdict: {self._smallest_parts()}. "
                 f"Give at least {self.smallest}."
             )
+
+    def _check_verdict(self) -> None:
+        if self.margin is not None and not (type(self.margin) in (int, float) and 0 < self.margin < math.inf):
+            raise UsageError(f"margin={self.margin!r} is no margin. Give how much worse still counts, above 0.")
+        if self.holdout is not None and self.holdout == self.experiment.metric:
+            raise UsageError(f"holdout={self.holdout!r} is the metric itself. Name the metric of a private split.")
 
     def _smallest_parts(self) -> str:
         if self.rule == "every":
@@ -170,6 +186,11 @@ class Declaration(ABC):
     def smallest(self) -> int:
         """Return the fewest trials that can end in a verdict."""
         return 2 * self.seeds if self.rule == "every" else 1 + self.seeds + 1 + self.finalists * self.seeds
+
+    @property
+    def most_seeds(self) -> int:
+        """Return with how many seeds a race tries one candidate at most."""
+        return 2 * self.seeds
 
     @property
     def fresh_seeds(self) -> list[int]:

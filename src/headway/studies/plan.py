@@ -10,6 +10,8 @@ from headway.store import RankedTrial, Store, StudyRecord, TrialRecord, candidat
 from headway.studies.declaration import Declaration
 from headway.studies.history import History
 from headway.studies.ledger import Key, Ledger
+from headway.studies.racing import Racing, Wanted
+from headway.validate.race import Standing
 
 __all__ = ["StudyPlan"]
 
@@ -42,6 +44,7 @@ class StudyPlan:
         self._number = self._sampled = 0  # the last proposal, and how many of all the sampler made
         self._note: str | None = None
         self.baseline = self._candidate(study.baseline)
+        self._racing = self._race() if study.rule == "race" else None
 
     # the engine's questions
 
@@ -54,6 +57,8 @@ class StudyPlan:
             self._ledger.recall((place.candidate, place.seed), place, stands=stands)
             if stands and place.role != Role.SEARCH:
                 self._trials[place.candidate, place.seed] = self._store.trials.get(place.trial)
+            if stands and self._racing is not None and place.role != Role.CONFIRM:
+                self._raced(place.candidate, place.seed, place.value if place.state == TrialState.COMPLETE else None)
         tally = self._store.places.tally(self._record.id)
         self._ledger.charge(tally.ended_seconds, tally.executed_ended)
         seen = {self.baseline}
@@ -68,6 +73,8 @@ class StudyPlan:
     def next(self, running: Sequence[Assignment]) -> Assignment | None:
         """Return the next trial, or None when there is nothing to start now."""
         busy = {(item.candidate, item.seed) for item in running}
+        if self._racing is not None:
+            return self._next_raced(self._racing, busy) or self._next_confirmation(busy)
         return self._next_baseline(busy) or self._next_search(busy) or self._next_confirmation(busy)
 
     def begins(self, assignment: Assignment) -> None:
@@ -93,6 +100,8 @@ class StudyPlan:
         self._ledger.end(key, trial.wall_seconds, reused=reused)
         if assignment.role != Role.SEARCH:
             self._trials[key] = trial
+        if self._racing is not None and assignment.role != Role.CONFIRM:
+            self._raced(*key, trial.value if trial.state == TrialState.COMPLETE else None)
         if assignment.seed == self._study.seed:
             self._open.pop(assignment.number, None)
             self._finalists = None
@@ -137,6 +146,10 @@ class StudyPlan:
             self._finalists = self._choose()
         return self._finalists
 
+    def dropped(self) -> dict[str, Standing]:
+        """Return the candidates that a race gave up, with what it holds of them."""
+        return {} if self._racing is None else self._racing.dropped()
+
     def identicals(self) -> list[TrialRecord]:
         """Return the search trials that came to the same as the baseline, bit for bit."""
         start = self.trial(self.baseline, self._study.seed)
@@ -167,28 +180,61 @@ class StudyPlan:
                 return self._assign(self.baseline, self._study.baseline, seed, Role.BASELINE, 0)
         return None
 
+    def _next_raced(self, racing: Racing, busy: set[Key]) -> Assignment | None:
+        """Return what the race wants: a run of a candidate that it has, or a new idea's first one."""
+        if self._search_over or not self._baseline_stands():
+            self._search_over = True
+            return None
+        wanted = racing.next(busy) if self._affordable(busy) else Wanted("over")
+        if wanted is None:
+            return None
+        if wanted.kind == "run":
+            return self._assign_known(wanted.candidate, wanted.seed)
+        if wanted.kind == "idea" and (idea := self._next_idea(busy)) is not None:
+            return idea
+        self._search_over = not busy  # the results of what runs may want more
+        return None
+
+    def _assign_known(self, candidate: str, seed: int) -> Assignment:
+        role = Role.BASELINE if candidate == self.baseline else Role.SEARCH
+        number = self._store.studies.number_of(self._record.id, candidate)
+        config = self._store.studies.candidate(candidate).config
+        return self._assign(candidate, config, seed, role, number)
+
     def _next_search(self, busy: set[Key]) -> Assignment | None:
-        for number, candidate in self._open.items():
-            if self._is_open((candidate, self._study.seed), busy):
-                config = self._unwritten.get(number)
-                return self._search(number, candidate, config or self._store.studies.candidate(candidate).config)
+        if (recorded := self._next_open(busy)) is not None:
+            return recorded
         if self._search_over and not self._store.studies.waiting(self._record.id):
             return None
-        if self._affordable(busy) and self._baseline_stands():
-            proposal = self._from_queue() or self._from_sampler()
-            if proposal is not None:
-                number, candidate, config = proposal
-                self._number = number
-                if self._is_open((candidate, self._study.seed), busy):
-                    self._open[number] = candidate
-                    return self._search(number, candidate, config)
-                return self._next_search(busy)
+        if self._affordable(busy) and self._baseline_stands() and (idea := self._next_idea(busy)) is not None:
+            return idea
         baseline_running = (self.baseline, self._study.seed) in busy
         self._search_over = not self._open and not baseline_running
         return None
 
+    def _next_open(self, busy: set[Key]) -> Assignment | None:
+        """Return the first run of a candidate that was proposed and has none that counts."""
+        for number, candidate in self._open.items():
+            if self._is_open((candidate, self._study.seed), busy):
+                config = self._unwritten.get(number)
+                return self._search(number, candidate, config or self._store.studies.candidate(candidate).config)
+        return None
+
+    def _next_idea(self, busy: set[Key]) -> Assignment | None:
+        """Return the first run of the next candidate that has none: a recorded one, a queued one, the sampler's."""
+        if (recorded := self._next_open(busy)) is not None:
+            return recorded
+        while (proposal := self._from_queue() or self._from_sampler()) is not None:
+            number, candidate, config = proposal
+            self._number = number
+            if self._is_open((candidate, self._study.seed), busy):
+                self._open[number] = candidate
+                return self._search(number, candidate, config)
+        return None
+
     def _next_confirmation(self, busy: set[Key]) -> Assignment | None:
-        for candidate in self.finalists():
+        finalists = self.finalists()
+        for candidate in finalists if self._racing is None or not finalists else (self.baseline, *finalists):
             for seed in self.fresh_seeds:
                 if self._is_open((candidate, seed), busy):
                     number = self._store.studies.number_of(self._record.id, candidate)
@@ -214,6 +260,8 @@ class StudyPlan:
     def _choose(self) -> list[str]:
         if self._study.rule == "every":
             return self._all_that_differ()
+        if self._racing is not None and self._racing.kept:
+            return self._racing.kept[-self._study.finalists :][::-1]  # the last one kept beat all before it
         start = self.trial(self.baseline, self._study.seed)
         found: list[str] = []
         best: str | None = None  # should none beat the baseline
@@ -226,6 +274,15 @@ class StudyPlan:
                 best = best or trial.candidate
                 found += [trial.candidate] if beats else []
         return found or ([] if best is None else [best])
+
+    def _race(self) -> Racing:
+        return Racing(self._store, self._record, self._study, self.baseline, self._ledger.done)
+
+    def _raced(self, candidate: str, seed: int, value: float | None) -> None:
+        """Hand a result to the race; a candidate that gave the baseline's curves needs no further seed."""
+        if self._racing is not None:
+            trial = self.trial(candidate, seed) if candidate != self.baseline and seed == self._study.seed else None
+            self._racing.ended(candidate, seed, value, identical=trial is not None and self.identical(trial))
 
     def _all_that_differ(self) -> list[str]:
         found = {item.candidate: self.trial(item.candidate, item.seed) for item in self._ranked()}

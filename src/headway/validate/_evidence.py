@@ -7,7 +7,7 @@ from functools import reduce
 from itertools import pairwise
 from typing import Literal
 
-__all__ = ["Evidence", "count_levels", "exact", "student"]
+__all__ = ["Evidence", "count_levels", "exact", "least_further", "student"]
 
 _POWER = 0.8
 _MOST_SEEDS = 1000
@@ -45,7 +45,7 @@ def student(effect: float, sd: float, pairs: int, error: float) -> Evidence:
         half_width=half_width,
         p_value=min(1.0, 2 * stdtr(pairs - 1, -abs(effect) / standard_error)),
         decided=decided,
-        seeds_needed=None if decided else _further(pairs, enough),
+        seeds_needed=None if decided else least_further(pairs, enough),
     )
 
 
@@ -75,7 +75,7 @@ def exact(pairs: int, error: float, agreement: _Agreement, levels: int = 1) -> E
         half_width=0.0,
         p_value=chance(pairs),
         decided=decided,
-        seeds_needed=None if decided else _further(pairs, lambda count: chance(count) < error),
+        seeds_needed=None if decided else least_further(pairs, lambda count: chance(count) < error),
         agreement=agreement,
     )
 
@@ -103,7 +103,8 @@ def _common_divisor(large: float, small: float, rounding: float) -> float:
     return large
 
 
-def _further(pairs: int, enough: Callable[[int], bool]) -> int | None:
+def least_further(pairs: int, enough: Callable[[int], bool]) -> int | None:
+    """Return how many more than `pairs` are `enough`; None if more than 1,000 in all are."""
     low, high = pairs + 1, _MOST_SEEDS
     if low > high or not enough(high):
         return None

@@ -1,11 +1,11 @@
 """What a comparison of a candidate with its baseline says. `studies` stores it; every page shows it."""
 
 import enum
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from headway.core import Direction
 
-__all__ = ["Comparison", "Decision"]
+__all__ = ["Comparison", "Decision", "withheld"]
 
 
 class Decision(enum.StrEnum):
@@ -49,3 +49,9 @@ class Comparison:
     def to_json(self) -> dict[str, str | float | int | None]:
         """Return the comparison as JSON."""
         return asdict(self)
+
+
+def withheld(comparison: Comparison, why: str) -> Comparison:
+    """Return the comparison with its decision taken back to undecided; `why` goes into its sentence."""
+    words = comparison.sentence.removesuffix(f": {comparison.decision}.")
+    return replace(comparison, decision=Decision.UNDECIDED, sentence=f"{words}: {Decision.UNDECIDED}, {why}.")

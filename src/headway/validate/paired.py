@@ -8,8 +8,9 @@ from headway.core import Direction, UsageError
 from headway.validate._evidence import Evidence, count_levels, exact, student
 from headway.validate._sentence import identical_sentence, sentence
 from headway.validate.comparison import Comparison, Decision
+from headway.validate.eprocess import further_pairs, spread_evidence
 
-__all__ = ["compare_paired"]
+__all__ = ["compare_paired", "further_seeds", "paired_evidence"]
 
 _ROUNDING = 8 * sys.float_info.epsilon  # of the largest value: what subtracting and scaling floats leave behind
 
@@ -65,6 +66,43 @@ def compare_paired(
         seeds_needed=evidence.seeds_needed,
         sentence=words,
     )
+
+
+def paired_evidence(candidate: Mapping[int, float], baseline: Mapping[int, float], direction: Direction) -> float:
+    """Return the log e-value that a candidate is better, by results of shared seeds.
+
+    Half the stake is on differences with a spread (`evidence`), half on all of them being the same: that comes, where
+    the candidate is not better, with at most half the chance that `compare_paired` gives it, and so a bet pays its
+    inverse.
+    """
+    effect, sd, pairs, same = _facts(candidate, baseline, direction)
+    if same is None:
+        return spread_evidence(pairs, effect, sd) - math.log(2)
+    return -math.log(same.p_value) if effect > 0 else -math.inf
+
+
+def further_seeds(
+    candidate: Mapping[int, float], baseline: Mapping[int, float], direction: Direction, log_e: float
+) -> int | None:
+    """Return about how many further seeds bring the evidence to `log_e`, if they are like those that there are."""
+    effect, sd, pairs, same = _facts(candidate, baseline, direction)
+    if same is None:
+        return further_pairs(pairs, effect, sd, log_e + math.log(2))
+    if effect <= 0:
+        return None
+    return max(1, math.ceil((log_e + math.log(2)) * pairs / -math.log(same.p_value / 2)) - pairs)
+
+
+def _facts(
+    candidate: Mapping[int, float], baseline: Mapping[int, float], direction: Direction
+) -> tuple[float, float, int, Evidence | None]:
+    """Return effect, sd and number of the differences, and how seldom they would all be the same, if they are."""
+    seeds = _shared(candidate, baseline, "the metric")
+    ours, theirs = [candidate[seed] for seed in seeds], [baseline[seed] for seed in seeds]
+    sign = 1.0 if direction == "maximize" else -1.0
+    differences = [sign * (mine - other) for mine, other in zip(ours, theirs, strict=True)]
+    found = _evidence(ours, theirs, differences, error=0.5)
+    return *_mean_and_sd(differences), len(seeds), found if found.half_width == 0 else None
 
 
 def _evidence(

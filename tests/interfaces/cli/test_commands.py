@@ -16,7 +16,7 @@ def test_help_lists_every_command(ask):
     text = ask("--help").stdout
     assert {
         "init", "run", "resume", "status", "trials", "show", "logs", "compare", "propose", "stop", "report", "export",
-        "reproduce", "doctor", "gc",
+        "reproduce", "plan", "replay", "doctor", "gc",
     } == set(NAMES)  # fmt: skip
     for name in NAMES:
         line = next(line for line in text.splitlines() if line.startswith(f"  {name} "))

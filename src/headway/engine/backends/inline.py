@@ -58,13 +58,15 @@ class InlineBackend(Backend):
             link_trace(self._trace, spec)
             trace.start(spec.trace, spec.ignore, attempt=spec.attempt)
             trace.loaded()
-        cpu = time.process_time()
+        cpu, wall = time.process_time(), time.monotonic()
         try:
             with contextlib.chdir(self._setup.origin.folder):
                 code = perform(self._setup.experiment, spec, self._shared)
         finally:
             trace.stop()
-        self._exits[spec.attempt] = Exit(code=code, cpu_seconds=time.process_time() - cpu)
+        self._exits[spec.attempt] = Exit(
+            code=code, cpu_seconds=time.process_time() - cpu, wall_seconds=time.monotonic() - wall
+        )
         return Process(attempt=spec.attempt, pid=os.getpid(), started=self._began, output=None)
 
     async def wait(self, process: Process) -> Exit:

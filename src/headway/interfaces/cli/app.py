@@ -27,8 +27,9 @@ PAUSED = 130  # what a shell reports of a process that Ctrl-C ended
 
 _COMMANDS = {
     "init": "init", "run": "run", "resume": "run", "status": "status", "trials": "trials", "show": "show",
-    "logs": "logs", "compare": "compare", "propose": "propose", "stop": "stop", "report": "report",
-    "export": "export", "reproduce": "reproduce", "doctor": "doctor", "gc": "gc",
+    "logs": "logs", "compare": "compare", "propose": "propose", "stop": "stop",
+    "ablate": "followups", "control": "followups", "minimize-cost": "followups", "report": "report",
+    "export": "export", "reproduce": "reproduce", "plan": "plan", "replay": "replay", "doctor": "doctor", "gc": "gc",
 }  # fmt: skip
 _ALWAYS = {
     0: "done",
@@ -51,7 +52,7 @@ class Group(click.Group):
         """Import the command's module and return the command."""
         if cmd_name not in _COMMANDS:
             return None
-        return getattr(import_module(f"headway.interfaces.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        return getattr(import_module(f"headway.interfaces.cli.{_COMMANDS[cmd_name]}"), cmd_name.replace("-", "_"))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

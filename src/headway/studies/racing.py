@@ -1,0 +1,147 @@
+"""A study's race: `validate`'s rule for the next run, told in the study's words of candidates and seeds."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from headway.store import Store, StudyRecord
+from headway.studies.declaration import Declaration
+from headway.studies.ledger import Key
+from headway.validate._prior import Prior
+from headway.validate.noise import Noise, learn_noise, prior_noise
+from headway.validate.race import Race, Standing
+
+__all__ = ["Racing", "Wanted"]
+
+_AA = 3  # runs of the baseline before the first idea: without a measure of noise nothing can be told apart
+_UNLIMITED = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Say what the race wants next: a new idea, a run of this candidate with that seed, or no more."""
+
+    kind: Literal["idea", "run", "over"]
+    candidate: str = ""
+    seed: int = 0
+
+
+class Racing:
+    """Choose, by the results so far, which candidate gets the next seed, and which candidates are kept.
+
+    It runs on seeds of its own, so that those of the confirmation stay fresh. Given the same results in the same order
+    it chooses the same, and so it is rebuilt from the record.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        record: StudyRecord,
+        study: Declaration,
+        baseline: str,
+        ended: Callable[[Key], bool],
+    ) -> None:
+        self._store = store
+        self._record = record
+        self._study = study
+        self._baseline = baseline
+        self._ended = ended
+        self._race: Race | None = None
+        self._in_race = {baseline: None}  # in the order in which they came
+        self._results: list[tuple[str, int, float | None]] = []
+        self.kept: list[str] = []  # in the order in which they became the one to beat
+
+    @property
+    def first_seeds(self) -> list[int]:
+        """Return the seeds of the baseline's first runs, which measure the noise."""
+        return [self._seed(index) for index in range(_AA)]
+
+    def next(self, busy: Collection[Key]) -> Wanted | None:
+        """Return what to run next; None to wait for what runs."""
+        for seed in self.first_seeds:
+            if not self._ended(key := (self._baseline, seed)):
+                return None if key in busy else Wanted("run", *key)
+        race = self._begun()
+        running = [(candidate, self._index(seed)) for candidate, seed in busy if candidate in self._in_race]
+        action = race.next(running)
+        if action.kind == "stop":
+            return Wanted("over")
+        if action.candidate is None or action.seed is None:
+            return Wanted("idea")
+        key = (action.candidate, self._seed(action.seed))
+        return None if key in busy else Wanted("run", *key)
+
+    def ended(self, candidate: str, seed: int, value: float | None, *, identical: bool = False) -> None:
+        """Take in a run that ended; without a `value` it failed. One that is `identical` to the baseline is no idea."""
+        self._results.append((candidate, seed, None if identical else value))
+        if self._race is not None:
+            self._observe(*self._results[-1])
+
+    def dropped(self) -> dict[str, Standing]:
+        """Return what the race holds of the candidates that it gave up, in the order in which they came."""
+        if self._race is None:
+            return {}
+        standings = {
+            candidate: self._race.standing(candidate) for candidate in self._in_race if candidate != self._baseline
+        }
+        return {name: item for name, item in standings.items() if item.state in ("rejected", "superseded")}
+
+    def _begun(self) -> Race:
+        """Return the race; begin it when the first runs of the baseline have told the noise."""
+        if self._race is None:
+            first = [
+                value for candidate, _, value in self._results if candidate == self._baseline and value is not None
+            ]
+            self._race = Race(
+                self._record.direction,
+                self._noise(first[:_AA]),
+                self._prior(),
+                baseline=self._baseline,
+                budget=self._budget(),
+                max_seeds=self._study.most_seeds,
+            )
+            for result in self._results:
+                self._observe(*result)
+        return self._race
+
+    def _observe(self, candidate: str, seed: int, value: float | None) -> None:
+        race = self._begun()
+        if candidate not in self._in_race:
+            self._in_race[candidate] = None
+            race.add(candidate)
+        race.observe(candidate, self._index(seed), value)
+        if race.incumbent != ([self._baseline, *self.kept])[-1]:
+            self.kept.append(race.incumbent)
+
+    def _noise(self, first: Sequence[float]) -> Noise:
+        """Learn the noise of a run from the baseline's first ones, and from earlier studies of the experiment."""
+        earlier = [
+            learn_noise(groups)
+            for groups in self._store.places.repeated(self._record.experiment, self._record.metric, self._record.id)
+        ]
+        known = [noise for noise in earlier if noise.sd > 0]
+        return learn_noise([first], prior_noise(known) if len(known) > 1 else None)
+
+    def _prior(self) -> Prior | None:
+        """Return what the last study of this experiment learned about its ideas."""
+        for study in self._store.studies.all():
+            if study.id != self._record.id and study.experiment == self._record.experiment:
+                for event in reversed(self._store.events.of_study(study.id, kinds=("race",))):
+                    return Prior.from_json(event.data["prior"])
+        return None
+
+    def _budget(self) -> int:
+        """Return how many trials the race may spend: the study's, without those that confirm."""
+        confirm = (1 + self._study.finalists) * len(self._study.fresh_seeds)
+        if self._study.budget.trials is not None:
+            return self._study.budget.trials - confirm
+        if self._study.candidates:
+            return _AA + self._study.most_seeds * (1 + len(self._study.candidates))
+        return _UNLIMITED
+
+    def _seed(self, index: int) -> int:
+        """Return the study's seed for the race's `index`-th: the first, then those after the fresh ones."""
+        return self._study.seed + (index and len(self._study.fresh_seeds) + index)
+
+    def _index(self, seed: int) -> int:
+        return 0 if seed == self._study.seed else seed - self._study.seed - len(self._study.fresh_seeds)
