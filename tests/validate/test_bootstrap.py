@@ -113,3 +113,8 @@ def test_a_score_that_is_undefined_without_a_cluster_is_refused():
         pytest.raises(UsageError, match="what an empty sum is worth"),
     ):
         bootstrap_score([[1.0, 1.0], *([[0.0, 0.0]] * 5)], ratio)
+
+
+def test_too_few_resamples_for_the_level_are_refused():
+    with pytest.raises(UsageError, match="resamples=5000"):
+        bootstrap_score(rows_of(np.random.default_rng(2), 10).tolist(), ratio, level=0.999)

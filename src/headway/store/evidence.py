@@ -33,6 +33,11 @@ class Evidence:
         row = self._database.row("SELECT count(*), coalesce(sum(accepted), 0) FROM tests")
         return (0, 0) if row is None else (int(row[0]), int(row[1]))
 
+    def looks(self, study: int, candidate: str) -> int:
+        """Return how often a candidate of a study was tested, each time with other results."""
+        row = self._database.row("SELECT count(*) FROM tests WHERE study = ? AND candidate = ?", (study, candidate))
+        return 0 if row is None else int(row[0])
+
     def add_test(
         self, study: int, candidate: str, evidence: str, *, log_e: float, level: float, accepted: bool
     ) -> EvidenceRecord:

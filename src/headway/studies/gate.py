@@ -12,6 +12,7 @@ from headway.studies.declaration import Declaration
 from headway.validate.comparison import Comparison, Decision, withheld
 from headway.validate.fdr import OnlineFdr
 from headway.validate.holdout import Holdout, HoldoutClosed
+from headway.validate.numbers import format_odds
 from headway.validate.paired import further_seeds, paired_evidence
 
 __all__ = ["Gate"]
@@ -48,6 +49,7 @@ class Gate:
                 "test": test.index,
                 "log_e_needed": math.log(needed),
                 "false_discovery_rate": 1 - self.study.level,
+                "looks": self.store.evidence.looks(self.record.id, candidate),
             }
         }
         if comparison.decision != Decision.ACCEPTED:
@@ -56,10 +58,8 @@ class Gate:
             return self._held_out(candidate, comparison, shared, found)
         further = further_seeds(ours, theirs, comparison.direction, math.log(needed))
         outlook = "" if further is None else f"; about {further} further seed{'' if further == 1 else 's'} would do"
-        why = (
-            f"as its evidence of {_odds(test.log_e)} is short of the {_odds(math.log(needed))} that test {test.index} "
-            f"of this project needs{outlook}"
-        )
+        has, wants = format_odds(test.log_e), format_odds(math.log(needed))
+        why = f"as its evidence of {has} is short of the {wants} that test {test.index} of this project needs{outlook}"
         return withheld(comparison, why), found
 
     def _held_out(
@@ -136,8 +136,3 @@ def _new_holdout(comparison: Comparison) -> Holdout:
     """Return a holdout whose threshold is what noise alone may make of the first effect that it is asked about."""
     threshold = max(comparison.high - comparison.effect, abs(comparison.effect) * _EXACT)
     return Holdout(threshold=threshold, noise=threshold / 10, budget=_DISAGREEMENTS)
-
-
-def _odds(log_e: float) -> str:
-    """Write an e-value as the odds that it is: 88 to 1."""
-    return f"{math.exp(log_e):.3g} to 1" if log_e < 30 else f"10^{log_e / math.log(10):.0f} to 1"

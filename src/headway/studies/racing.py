@@ -14,6 +14,7 @@ from headway.validate.race import Race, Standing
 __all__ = ["Racing", "Wanted"]
 
 _AA = 3  # runs of the baseline before the first idea: without a measure of noise nothing can be told apart
+_FIRST_SEED = 1000
 _UNLIMITED = 1_000_000
 
 
@@ -140,8 +141,8 @@ class Racing:
         return _UNLIMITED
 
     def _seed(self, index: int) -> int:
-        """Return the study's seed for the race's `index`-th: the first, then those after the fresh ones."""
-        return self._study.seed + (index and len(self._study.fresh_seeds) + index)
+        """Return the study's seed for the race's `index`-th, far from the fresh ones, so that these may become more."""
+        return self._study.seed + (index and _FIRST_SEED + index)
 
     def _index(self, seed: int) -> int:
-        return 0 if seed == self._study.seed else seed - self._study.seed - len(self._study.fresh_seeds)
+        return 0 if seed == self._study.seed else seed - self._study.seed - _FIRST_SEED

@@ -25,6 +25,7 @@ __all__ = ["ScoreInterval", "bootstrap_score", "compare_scores", "median_interva
 _Item = TypeVar("_Item", bound=Hashable)
 _LEAST_CLUSTERS = 5
 _RESAMPLES = 1999
+_BEYOND = 5  # resamples that must lie beyond a quantile for it to mean something
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,11 @@ def bootstrap_score(
     ratio is very skewed (lognormal with sd .8), 5 to 20 clusters cover 90 to 92 %, and no method known to us more.
     """
     check_level(level)
+    if (1 - level) * (resamples + 1) < _BEYOND:
+        raise UsageError(
+            f"{resamples} resamples do not show the quantile of a {level * 100:g} % interval. Give at least "
+            f"resamples={math.ceil(_BEYOND / (1 - level))}."
+        )
     import numpy as np
 
     totals, count = _totals(rows, clusters)

@@ -36,7 +36,7 @@ class OnlineFdr:
     chose the finalist.
 
     The shares suit a project that confirms some ideas and, with luck, hundreds: while half or more of the finalists are
-    accepted, each test needs odds of 90 to 300 to 1 (at a level of .05, over the first twenty), as each acceptance
+    accepted, each test needs odds of 90 to 400 to 1 (at a level of .05, over the first twenty), as each acceptance
     raises all later levels and the shares fall about as slowly as they can.
 
     The state is three numbers. `test` answers, `after` takes the answer in:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from headway.core import UsageError
 
-__all__ = ["format_bound", "format_estimate"]
+__all__ = ["format_bound", "format_estimate", "format_odds"]
 
 _MOST_DECIMALS = 6
 _LARGEST_PLAIN = 1e7
@@ -44,6 +44,15 @@ def format_bound(bound: float, half_width: float) -> str:
         return f"{bound:.3g}"
     decimals = _decimals(half_width)
     return f"{bound:.1g}" if bound != 0 and round(bound, decimals) == 0 else _fixed(bound, decimals)
+
+
+def format_odds(log_e: float) -> str:
+    """Write an e-value, given by its natural logarithm, as the odds that it is.
+
+    >>> format_odds(4.5), format_odds(60.0)
+    ('90 to 1', '10^26 to 1')
+    """
+    return f"{math.exp(log_e):.3g} to 1" if log_e < math.log(1e4) else f"10^{log_e / math.log(10):.0f} to 1"
 
 
 def _is_plain(value: float, half_width: float) -> bool:

@@ -20,6 +20,7 @@ from headway.interfaces.cli.words import (
     table_lines,
     wrapped,
 )
+from headway.validate.numbers import format_odds
 
 if TYPE_CHECKING:
     from headway.store import Store
@@ -89,8 +90,24 @@ def _facts(store: "Store", summary: "StudySummary") -> list[tuple[str, str]]:
         ("budget left", " or ".join(limits)),
         ("queued", f"{waiting} candidate{'s' if waiting > 1 else ''}" if waiting else ""),
         ("figures", figures_text(summary.figures) if summary.tally.trials else ""),
+        ("evidence", _evidence_text(summary)),
         ("report", summary.report or ""),
     ]
+
+
+def _evidence_text(summary: "StudySummary") -> str:
+    """Say what the sentence rests on: the evidence, what the project asked of it, what its holdout said."""
+    told = next((item for item in summary.verdicts if item.sentence == summary.sentence), None)
+    evidence = None if told is None else told.data.get("evidence")
+    if told is None or evidence is None:
+        return ""
+    needed = f"{format_odds(evidence['log_e_needed'])} needed as test {evidence['test']} of this project"
+    text = f"{format_odds(evidence['log_e'])}; {needed}"
+    holdout = told.data.get("holdout")
+    if holdout is None:
+        return text
+    answer = "agrees" if holdout["agrees"] else "disagrees"
+    return f"{text}\nholdout {holdout['name']} {answer}; {holdout['spent']} of its {holdout['budget']} are spent"
 
 
 def _running_lines(store: "Store", summary: "StudySummary") -> list[str]:

@@ -1,5 +1,6 @@
 """The verdicts as a forest plot: every effect with its interval and the paired differences behind it, around zero."""
 
+import math
 import shlex
 import statistics
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from headway.studies.report.scale import Scale, spread
 from headway.studies.report.states import SHAPES, mark
 from headway.studies.report.view import Finding, View
 from headway.studies.report.words import p_value, plural, real, typographic
-from headway.validate import format_estimate
+from headway.validate.numbers import format_estimate, format_odds
 
 __all__ = ["verdicts_section"]
 
@@ -140,6 +141,8 @@ def _evidence(item: Finding) -> str:
     parts = [] if pairs is None else [plural(round(pairs), "pair")]
     if chance is not None and item.verdict.decision != "identical":
         parts.insert(0, p_value(chance))
+    if (evidence := item.verdict.data.get("evidence")) is not None:
+        parts.append(f"{format_odds(evidence['log_e'])} (needs {math.exp(evidence['log_e_needed']):.0f})")
     return " · ".join(parts)
 
 
