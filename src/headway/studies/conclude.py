@@ -8,8 +8,7 @@ from headway.store import Store, StudyRecord, TrialRecord
 from headway.studies.declaration import Declaration
 from headway.studies.gate import Gate
 from headway.studies.plan import StudyPlan
-from headway.validate import Comparison, compare_noninferior, compare_paired
-from headway.validate.race import Standing
+from headway.validate import Comparison, Standing, compare_noninferior, compare_paired
 
 __all__ = ["conclude"]
 

@@ -9,11 +9,17 @@ from typing import Any
 from headway.core import digest
 from headway.store import EvidenceRecord, Store, StudyRecord
 from headway.studies.declaration import Declaration
-from headway.validate.comparison import Comparison, Decision, withheld
-from headway.validate.fdr import OnlineFdr
-from headway.validate.holdout import Holdout, HoldoutClosed
-from headway.validate.numbers import format_odds
-from headway.validate.paired import further_seeds, paired_evidence
+from headway.validate import (
+    Comparison,
+    Decision,
+    Holdout,
+    HoldoutClosed,
+    OnlineFdr,
+    format_odds,
+    further_seeds,
+    paired_evidence,
+    withheld,
+)
 
 __all__ = ["Gate"]
 

@@ -11,7 +11,7 @@ from headway.studies.declaration import Declaration
 from headway.studies.history import History
 from headway.studies.ledger import Key, Ledger
 from headway.studies.racing import Racing, Wanted
-from headway.validate.race import Standing
+from headway.validate import Standing
 
 __all__ = ["StudyPlan"]
 

@@ -7,9 +7,7 @@ from typing import Literal
 from headway.store import Store, StudyRecord
 from headway.studies.declaration import Declaration
 from headway.studies.ledger import Key
-from headway.validate._prior import Prior
-from headway.validate.noise import Noise, learn_noise, prior_noise
-from headway.validate.race import Race, Standing
+from headway.validate import Noise, Prior, Race, Standing, learn_noise, prior_noise
 
 __all__ = ["Racing", "Wanted"]
 

@@ -1,35 +1,43 @@
-"""Is it real? Numbers in, decisions out: paired comparisons with intervals, and the words to report them."""
+"""Is it real? Numbers in, decisions out: comparisons with intervals, evidence that may be looked at, races, holdouts.
 
-from headway.validate.bootstrap import ScoreInterval, bootstrap_score, compare_scores, median_interval
-from headway.validate.clustered import ClusteredMean, ItemComparison, clustered_mean, compare_clustered
-from headway.validate.comparison import Comparison, Decision, withheld
-from headway.validate.eprocess import EProcess, Interval, evidence
-from headway.validate.fdr import OnlineFdr, Test
-from headway.validate.holdout import Answer, Holdout, HoldoutClosed
-from headway.validate.noise import (
-    Drift,
-    Noise,
-    PairedNoise,
-    difference_noise,
-    drift,
-    learn_noise,
-    learn_paired_noise,
-    prior_noise,
-)
-from headway.validate.noninferiority import NoninferiorComparison, compare_noninferior
-from headway.validate.numbers import format_estimate
-from headway.validate.paired import compare_paired
-from headway.validate.power import (
-    design_effect,
-    detectable_difference,
-    detectable_effect,
-    pairs_needed,
-    power_of_pairs,
-    questions_needed,
-)
-from headway.validate.race import Action, Prior, Race, Ruling, Standing, learn_prior
-from headway.validate.selection import Attempt, ShrunkGain, shrink_gain
-from headway.validate.several import SeveralTasks, TaskComparison, compare_several, holm
+Names are loaded when they are used: a command that only shows a stored verdict must not pay for them.
+"""
+
+from typing import TYPE_CHECKING
+
+from headway.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from headway.validate.bootstrap import ScoreInterval, bootstrap_score, compare_scores, median_interval
+    from headway.validate.clustered import ClusteredMean, ItemComparison, clustered_mean, compare_clustered
+    from headway.validate.comparison import Comparison, Decision, withheld
+    from headway.validate.eprocess import EProcess, Interval, evidence
+    from headway.validate.fdr import OnlineFdr, Test
+    from headway.validate.holdout import Answer, Holdout, HoldoutClosed
+    from headway.validate.noise import (
+        Drift,
+        Noise,
+        PairedNoise,
+        difference_noise,
+        drift,
+        learn_noise,
+        learn_paired_noise,
+        prior_noise,
+    )
+    from headway.validate.noninferiority import NoninferiorComparison, compare_noninferior
+    from headway.validate.numbers import format_estimate, format_odds
+    from headway.validate.paired import compare_paired, further_seeds, paired_evidence
+    from headway.validate.power import (
+        design_effect,
+        detectable_difference,
+        detectable_effect,
+        pairs_needed,
+        power_of_pairs,
+        questions_needed,
+    )
+    from headway.validate.race import Action, Prior, Race, Ruling, Standing, learn_prior
+    from headway.validate.selection import Attempt, ShrunkGain, shrink_gain
+    from headway.validate.several import SeveralTasks, TaskComparison, compare_several, holm
 
 __all__ = [
     "Action",
@@ -71,11 +79,14 @@ __all__ = [
     "drift",
     "evidence",
     "format_estimate",
+    "format_odds",
+    "further_seeds",
     "holm",
     "learn_noise",
     "learn_paired_noise",
     "learn_prior",
     "median_interval",
+    "paired_evidence",
     "pairs_needed",
     "power_of_pairs",
     "prior_noise",
@@ -83,3 +94,90 @@ __all__ = [
     "shrink_gain",
     "withheld",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "bootstrap": (
+            "ScoreInterval",
+            "bootstrap_score",
+            "compare_scores",
+            "median_interval",
+        ),
+        "clustered": (
+            "ClusteredMean",
+            "ItemComparison",
+            "clustered_mean",
+            "compare_clustered",
+        ),
+        "comparison": (
+            "Comparison",
+            "Decision",
+            "withheld",
+        ),
+        "eprocess": (
+            "EProcess",
+            "Interval",
+            "evidence",
+        ),
+        "fdr": (
+            "OnlineFdr",
+            "Test",
+        ),
+        "holdout": (
+            "Answer",
+            "Holdout",
+            "HoldoutClosed",
+        ),
+        "noise": (
+            "Drift",
+            "Noise",
+            "PairedNoise",
+            "difference_noise",
+            "drift",
+            "learn_noise",
+            "learn_paired_noise",
+            "prior_noise",
+        ),
+        "noninferiority": (
+            "NoninferiorComparison",
+            "compare_noninferior",
+        ),
+        "numbers": (
+            "format_estimate",
+            "format_odds",
+        ),
+        "paired": (
+            "compare_paired",
+            "further_seeds",
+            "paired_evidence",
+        ),
+        "power": (
+            "design_effect",
+            "detectable_difference",
+            "detectable_effect",
+            "pairs_needed",
+            "power_of_pairs",
+            "questions_needed",
+        ),
+        "race": (
+            "Action",
+            "Prior",
+            "Race",
+            "Ruling",
+            "Standing",
+            "learn_prior",
+        ),
+        "selection": (
+            "Attempt",
+            "ShrunkGain",
+            "shrink_gain",
+        ),
+        "several": (
+            "SeveralTasks",
+            "TaskComparison",
+            "compare_several",
+            "holm",
+        ),
+    },
+)

@@ -15,7 +15,8 @@ NAMES = cli.list_commands(None)  # type: ignore[arg-type]  # pyright: ignore[rep
 def test_help_lists_every_command(ask):
     text = ask("--help").stdout
     assert {
-        "init", "run", "resume", "status", "trials", "show", "logs", "compare", "propose", "stop", "report", "export",
+        "init", "run", "resume", "status", "trials", "show", "logs", "compare", "propose", "stop", "ablate", "control",
+        "minimize-cost", "report", "export",
         "reproduce", "plan", "replay", "doctor", "gc",
     } == set(NAMES)  # fmt: skip
     for name in NAMES:
