@@ -1,5 +1,6 @@
 """What a study judges, and when it says "accepted": lists of candidates, races, the project's tests, holdouts."""
 
+import math
 import random
 
 import pytest
@@ -26,9 +27,7 @@ def train(run):
 
 def judge(tmp_path, changes, **settings):
     """Run a study of these changes and return the decisions by change, with its summary."""
-    study = Study(
-        train, baseline={"change": "none"}, candidates=[{"change": change} for change in changes], **settings
-    )
+    study = Study(train, baseline={"change": "none"}, candidates=[{"change": change} for change in changes], **settings)
     summary = study.run(store=tmp_path / ".headway", backend="inline", observer=QuietObserver())
     names = {row.candidate: row.config["change"] for row in summary.candidates}
     return {names[item.candidate]: item.decision for item in summary.verdicts}, summary
@@ -157,7 +156,9 @@ def tune(run):
     import time
 
     time.sleep(0.001 * run.config.steps)
-    noise = random.Random(run.seed).gauss(0, 1) + random.Random(f"{run.seed} {sorted(run.config.items())}").gauss(0, 0.05)
+    noise = random.Random(run.seed).gauss(0, 1) + random.Random(f"{run.seed} {sorted(run.config.items())}").gauss(
+        0, 0.05
+    )
     run.report(score=noise + 5 * (run.config.optimizer == "muon") + min(run.config.steps, 240) / 50)
 
 
@@ -244,3 +245,31 @@ def test_what_accepted_nothing_is_asked_nothing(tmp_path):
     study.run(store=tmp_path / ".headway", backend="inline", observer=QuietObserver())
     with Store.open(tmp_path / ".headway") as store, pytest.raises(NothingToDo, match="has accepted nothing yet"):
         ablation(store, store.studies.get("none"), study)
+
+
+def test_a_race_learns_from_the_projects_earlier_studies(tmp_path):
+    for number in range(3):
+        judge(tmp_path, ["bad", "noop", "great"], rule="race", seeds=8, name=f"study {number}", seed=5000 * number)
+    with Store.open(tmp_path / ".headway") as store:
+        learned = [event.data for study in (1, 2, 3) for event in store.events.of_study(study, kinds=("race",))]
+        record = store.studies.get("study 2")
+        repeated = store.places.repeated(record.experiment, "score", record.id)
+    assert len(learned) == 3
+    degrees = [math.inf if item["noise_degrees"] is None else item["noise_degrees"] for item in learned]
+    assert degrees[2] > degrees[0]  # the earlier studies' runs count
+    assert 0.5 < learned[2]["noise_sd"] < 1.8
+    assert all(len(values) >= 8 for study in repeated for values in study)
+    assert len(repeated) == 2
+
+
+def test_seeds_that_do_nothing_need_no_race(tmp_path):
+    @headway.experiment(metric="loss", space={"lr": headway.Float(0, 1)})
+    def exact(run):
+        run.report(loss=run.config.lr)
+
+    study = Study(
+        exact, name="exact", baseline={"lr": 0.5}, candidates=[{"lr": 0.4}, {"lr": 0.6}], rule="race", seeds=5
+    )
+    summary = study.run(store=tmp_path / ".headway", backend="inline", observer=QuietObserver())
+    names = {row.candidate: row.config["lr"] for row in summary.candidates}
+    assert {names[item.candidate]: item.decision for item in summary.verdicts} == {0.4: "accepted", 0.6: "rejected"}

@@ -104,20 +104,21 @@ class Places:
         )
         return [_place(row) for row in rows]
 
-    def repeated(self, experiment: str, metric: str, without: int) -> list[list[list[float]]]:
-        """Return the values of runs of one candidate with several seeds, by candidate and by study.
+    def repeated(self, experiment: str, metric: str, without: int) -> list[list[dict[int, float]]]:
+        """Return the values by seed of candidates that ran with several seeds, by study.
 
-        Complete trials of an experiment's newest twenty studies of that `metric`, but for the study `without`.
+        Of complete trials that were not chosen by their own value, in an experiment's newest twenty studies of that
+        `metric`, but for the study `without`.
         """
         rows = self._database.rows(
-            "SELECT s.study, s.candidate, s.value FROM studies u CROSS JOIN study_trials s ON s.study = u.id"
+            "SELECT s.study, s.candidate, s.seed, s.value FROM studies u CROSS JOIN study_trials s ON s.study = u.id"
             " WHERE u.id IN (SELECT id FROM studies WHERE experiment = ? AND metric = ? AND id != ?"
             " ORDER BY updated DESC LIMIT 20) AND s.state = 'complete' AND s.value IS NOT NULL AND s.role != 'search'",
             (experiment, metric, without),
         )
-        found: dict[int, dict[str, list[float]]] = {}
-        for study, candidate, value in rows:
-            found.setdefault(study, {}).setdefault(candidate, []).append(value)
+        found: dict[int, dict[str, dict[int, float]]] = {}
+        for study, candidate, seed, value in rows:
+            found.setdefault(study, {}).setdefault(candidate, {})[seed] = value
         groups = ([values for values in study.values() if len(values) > 1] for study in found.values())
         return [study for study in groups if study]
 

@@ -8,7 +8,8 @@ from headway.store import Store, StudyRecord, TrialRecord
 from headway.studies.declaration import Declaration
 from headway.studies.gate import Gate
 from headway.studies.plan import StudyPlan
-from headway.validate import Comparison, Standing, compare_noninferior, compare_paired
+from headway.studies.racing import Racing
+from headway.validate import Comparison, Standing, compare_noninferior, compare_paired, format_odds
 
 __all__ = ["conclude"]
 
@@ -41,9 +42,8 @@ def conclude(
         verdicts = [_decide(study, plan, gate, candidate, len(finalists), mixed) for candidate in finalists]
         verdicts += [_identical(trial) for trial in plan.identicals()]
         decided = {item.candidate for item in verdicts}
-        verdicts += [_dropped(name, item) for name, item in plan.dropped().items() if name not in decided][
-            -_MOST_DROPPED:
-        ]
+        dropped = {} if plan.racing is None else plan.racing.dropped()
+        verdicts += [_dropped(name, item) for name, item in dropped.items() if name not in decided][-_MOST_DROPPED:]
         known = [(item.candidate, item.decision, item.sentence) for item in store.studies.verdicts(record.id)]
         if verdicts and [(item.candidate, item.decision, item.sentence) for item in verdicts] == known:
             return
@@ -52,6 +52,19 @@ def conclude(
             store.studies.decide(record.id, item.candidate, plan.baseline, item.decision, item.sentence, item.data)
         if not finalists:
             store.events.add("conclusion", study=record.id, text=_without_finalists(study, plan))
+        if plan.racing is not None:
+            _keep_what_was_learned(store, record, plan.racing)
+
+
+def _keep_what_was_learned(store: Store, record: StudyRecord, racing: Racing) -> None:
+    if (learned := racing.learned()) is not None:
+        store.events.add("race", study=record.id, **learned)
+    if (moved := racing.drift()) is not None:
+        text = (
+            f"The baseline moved by {moved.change:.3g} from its run {moved.since + 1} on, more than chance allows "
+            f"({format_odds(moved.log_e)}): something beside the seed has changed. Its later runs are no fair control."
+        )
+        store.events.add("note", study=record.id, text=text)
 
 
 def _identical(trial: TrialRecord) -> _Verdict:
@@ -150,7 +163,7 @@ def _cost(plan: StudyPlan, candidate: str) -> float:
 
 
 def _why_unmeasured(study: Declaration, plan: StudyPlan, candidate: str) -> str:
-    first, start = plan.trial(candidate, study.seed), plan.trial(plan.baseline, study.seed)
+    first, start = plan.first_trial(candidate), plan.first_trial(plan.baseline)
     seen = ""
     if first is not None and start is not None and first.value is not None and start.value is not None:
         seen = f" One run each gave {first.value:.6g} against {start.value:.6g}."

@@ -11,7 +11,6 @@ from headway.studies.declaration import Declaration
 from headway.studies.history import History
 from headway.studies.ledger import Key, Ledger
 from headway.studies.racing import Racing, Wanted
-from headway.validate import Standing
 
 __all__ = ["StudyPlan"]
 
@@ -65,7 +64,7 @@ class StudyPlan:
         for number, candidate, proposer in self._store.studies.proposed(self._record.id):
             self._number = number
             self._sampled += proposer == self._study.sampler
-            if candidate not in seen and not self._ledger.done((candidate, self._study.seed)):
+            if candidate not in seen and not self._ledger.done((candidate, self._first_seed(number))):
                 self._open[number] = candidate
                 seen.add(candidate)
         return self._ledger.recalled
@@ -102,7 +101,7 @@ class StudyPlan:
             self._trials[key] = trial
         if self._racing is not None and assignment.role != Role.CONFIRM:
             self._raced(*key, trial.value if trial.state == TrialState.COMPLETE else None)
-        if assignment.seed == self._study.seed:
+        if assignment.seed == self._first_seed(assignment.number):
             self._open.pop(assignment.number, None)
             self._finalists = None
             if self._history is not None:
@@ -129,6 +128,11 @@ class StudyPlan:
         place = self._store.places.at(self._record.id, candidate, seed)
         return None if place is None else place.trial
 
+    def first_trial(self, candidate: str) -> TrialRecord | None:
+        """Return a candidate's first run, if it has ended."""
+        found = (self.trial(candidate, seed) for seed in self._first_seeds)
+        return next((trial for trial in found if trial is not None), None)
+
     def values(self, candidate: str) -> dict[int, float]:
         """Return the objective by fresh seed, where it is known."""
         found = {seed: self.trial(candidate, seed) for seed in self.fresh_seeds}
@@ -146,16 +150,16 @@ class StudyPlan:
             self._finalists = self._choose()
         return self._finalists
 
-    def dropped(self) -> dict[str, Standing]:
-        """Return the candidates that a race gave up, with what it holds of them."""
-        return {} if self._racing is None else self._racing.dropped()
+    @property
+    def racing(self) -> Racing | None:
+        """Return the study's race, where it has one."""
+        return self._racing
 
     def identicals(self) -> list[TrialRecord]:
         """Return the search trials that came to the same as the baseline, bit for bit."""
-        start = self.trial(self.baseline, self._study.seed)
-        if start is None or start.value is None:
-            return []
-        places = self._store.places.with_value(self._record.id, start.value)
+        starts = [self.trial(self.baseline, seed) for seed in self._first_seeds]
+        values = {start.value for start in starts if start is not None and start.value is not None}
+        places = [place for value in sorted(values) for place in self._store.places.with_value(self._record.id, value)]
         return [place.trial for place in places if place.role == Role.SEARCH and self.identical(place.trial)]
 
     def identical(self, trial: TrialRecord) -> bool:
@@ -215,7 +219,7 @@ class StudyPlan:
     def _next_open(self, busy: set[Key]) -> Assignment | None:
         """Return the first run of a candidate that was proposed and has none that counts."""
         for number, candidate in self._open.items():
-            if self._is_open((candidate, self._study.seed), busy):
+            if self._is_open((candidate, self._first_seed(number)), busy):
                 config = self._unwritten.get(number)
                 return self._search(number, candidate, config or self._store.studies.candidate(candidate).config)
         return None
@@ -227,7 +231,7 @@ class StudyPlan:
         while (proposal := self._from_queue() or self._from_sampler()) is not None:
             number, candidate, config = proposal
             self._number = number
-            if self._is_open((candidate, self._study.seed), busy):
+            if self._is_open((candidate, self._first_seed(number)), busy):
                 self._open[number] = candidate
                 return self._search(number, candidate, config)
         return None
@@ -250,7 +254,15 @@ class StudyPlan:
         return [self._study.seed, *(seed for seed in self.fresh_seeds if seed != self._study.seed)]
 
     def _search(self, number: int, candidate: str, config: Mapping[str, Any]) -> Assignment:
-        return self._assign(candidate, config, self._study.seed, Role.SEARCH, number, scheduled=True)
+        return self._assign(candidate, config, self._first_seed(number), Role.SEARCH, number, scheduled=True)
+
+    def _first_seed(self, number: int) -> int:
+        """Return the seed of a proposal's first run: one for all, but in a race, where the baseline's take turns."""
+        return self._study.seed if self._racing is None else self._racing.first_seed(number)
+
+    @property
+    def _first_seeds(self) -> list[int]:
+        return [self._study.seed] if self._racing is None else self._racing.first_seeds
 
     def _assign(
         self, candidate: str, config: Mapping[str, Any], seed: int, role: Role, number: int, *, scheduled: bool = False
@@ -281,7 +293,8 @@ class StudyPlan:
     def _raced(self, candidate: str, seed: int, value: float | None) -> None:
         """Hand a result to the race; a candidate that gave the baseline's curves needs no further seed."""
         if self._racing is not None:
-            trial = self.trial(candidate, seed) if candidate != self.baseline and seed == self._study.seed else None
+            first = candidate != self.baseline and seed in self._first_seeds
+            trial = self.trial(candidate, seed) if first else None
             self._racing.ended(candidate, seed, value, identical=trial is not None and self.identical(trial))
 
     def _all_that_differ(self) -> list[str]:
@@ -338,7 +351,7 @@ class StudyPlan:
 
     def _known(self, candidate: str) -> bool:
         """Tell whether a candidate is the baseline or was proposed before: then it has ended, or is open."""
-        done = self._ledger.done((candidate, self._study.seed))
+        done = any(self._ledger.done((candidate, seed)) for seed in self._first_seeds)
         return done or candidate == self.baseline or candidate in self._open.values()
 
     def _make_sampler(self) -> Sampler:
@@ -353,7 +366,7 @@ class StudyPlan:
         if self._history is None:
             recorded = self._store.studies.proposals(self._record.id)
             proposals = ((item.number, item.candidate, item.config) for item in recorded)
-            self._history = History(proposals, lambda candidate: self.trial(candidate, self._study.seed))
+            self._history = History(proposals, self.first_trial)
         return self._history.observations
 
     # what may still be spent

@@ -1,19 +1,24 @@
 """A study's race: `validate`'s rule for the next run, told in the study's words of candidates and seeds."""
 
+import math
+import statistics
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from headway.store import Store, StudyRecord
 from headway.studies.declaration import Declaration
 from headway.studies.ledger import Key
-from headway.validate import Noise, Prior, Race, Standing, learn_noise, prior_noise
+from headway.validate import Drift, Noise, Prior, Race, Standing, drift, learn_noise, learn_paired_noise, prior_noise
 
 __all__ = ["Racing", "Wanted"]
 
 _AA = 3  # runs of the baseline before the first idea: without a measure of noise nothing can be told apart
 _FIRST_SEED = 1000
 _UNLIMITED = 1_000_000
+_DRIFT_ERROR = 0.01
+_NO_NOISE = 1e-9
+_MOST_SHARED = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,10 @@ class Racing:
         """Return the seeds of the baseline's first runs, which measure the noise."""
         return [self._seed(index) for index in range(_AA)]
 
+    def first_seed(self, number: int) -> int:
+        """Return the seed of a proposal's first run: the baseline's in turns, so that no seed's luck decides."""
+        return self._seed(number % _AA)
+
     def next(self, busy: Collection[Key]) -> Wanted | None:
         """Return what to run next; None to wait for what runs."""
         for seed in self.first_seeds:
@@ -76,6 +85,20 @@ class Racing:
         if self._race is not None:
             self._observe(*self._results[-1])
 
+    def learned(self) -> dict[str, Any] | None:
+        """Return what later studies of the experiment may begin with, as JSON."""
+        if self._race is None:
+            return None
+        noise = self._race.noise
+        degrees = noise.degrees if math.isfinite(noise.degrees) else None  # None: known
+        return {"prior": self._race.prior.to_json(), "noise_sd": noise.sd, "noise_degrees": degrees}
+
+    def drift(self) -> Drift | None:
+        """Return whether the baseline, in the order of its runs, has moved; None where it has not."""
+        values = [value for candidate, _, value in self._results if candidate == self._baseline and value is not None]
+        found = drift(values)
+        return found if found.found(_DRIFT_ERROR) else None
+
     def dropped(self) -> dict[str, Standing]:
         """Return what the race holds of the candidates that it gave up, in the order in which they came."""
         if self._race is None:
@@ -91,13 +114,15 @@ class Racing:
             first = [
                 value for candidate, _, value in self._results if candidate == self._baseline and value is not None
             ]
+            noise, shared = self._noise(first[:_AA])
             self._race = Race(
                 self._record.direction,
-                self._noise(first[:_AA]),
+                noise,
                 self._prior(),
                 baseline=self._baseline,
                 budget=self._budget(),
                 max_seeds=self._study.most_seeds,
+                shared=shared,
             )
             for result in self._results:
                 self._observe(*result)
@@ -112,14 +137,20 @@ class Racing:
         if race.incumbent != ([self._baseline, *self.kept])[-1]:
             self.kept.append(race.incumbent)
 
-    def _noise(self, first: Sequence[float]) -> Noise:
-        """Learn the noise of a run from the baseline's first ones, and from earlier studies of the experiment."""
-        earlier = [
-            learn_noise(groups)
-            for groups in self._store.places.repeated(self._record.experiment, self._record.metric, self._record.id)
-        ]
-        known = [noise for noise in earlier if noise.sd > 0]
-        return learn_noise([first], prior_noise(known) if len(known) > 1 else None)
+    def _noise(self, first: Sequence[float]) -> tuple[Noise, float]:
+        """Return the noise of a run, and which share of its variance a seed brings to all candidates alike.
+
+        It is learned from the baseline's first runs, and from the repeated ones of earlier studies of the experiment,
+        without which nothing is known of the share.
+        """
+        earlier = self._store.places.repeated(self._record.experiment, self._record.metric, self._record.id)
+        known = [learn_noise([list(values.values()) for values in study]) for study in earlier]
+        known = [noise for noise in known if noise.sd > 0]
+        noise = learn_noise([first], prior_noise(known) if len(known) > 1 else None)
+        if noise.sd == 0:  # the seeds do nothing: any difference is one
+            return Noise(max(abs(first[0]), 1.0) * _NO_NOISE, noise.degrees), 0.0
+        shares = [learn_paired_noise(study).correlation for study in earlier if len(study) > 1]
+        return noise, min(max(statistics.median(shares), 0.0), _MOST_SHARED) if shares else 0.0
 
     def _prior(self) -> Prior | None:
         """Return what the last study of this experiment learned about its ideas."""

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["Rule", "solve"]
 
 _VARIANCES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)  # of the incumbent's level
+_TYPICAL = 0.2
 _KEEP_RUNS = 1.0  # control runs that a new incumbent will need
 _CONTROL = 0.2  # of what a control would bring, as candidates tell of the incumbent, too; gains were less at .5
-_STEPS = 5
+_STEPS = 4
 _LOWEST_RATE = 1e-6
 _FINE = 5.0  # up to here the grid is fine; estimates above it are kept
 
@@ -34,13 +35,15 @@ class Rule:
     """Hold the rule. The first index is the number of runs - 1, the last that of the incumbent's variance.
 
     `reject` and `keep` are the estimates up to which a candidate is rejected, and from which it is kept. `rate` is
-    the gain of one run, `between` the expected number of runs from one keep to the next.
+    the gain of one run, `between` the expected number of runs from one keep to the next, `false` the share of keeps
+    that do not help.
     """
 
     reject: list[list[float]]
     keep: list[list[float]]
     rate: list[float]
     between: list[float]
+    false: list[float]
 
     def bounds(self, runs: float, variance: float) -> tuple[float, float]:
         """Return the estimates up to which to reject and from which to keep after so many runs."""
@@ -53,6 +56,11 @@ class Rule:
         )
         return reject, keep
 
+    @property
+    def false_share(self) -> float:
+        """Return the share of keeps that do not help, where the incumbent is known as well as it mostly is."""
+        return _at(self.false, _TYPICAL)
+
     def worth_of_control(self, variance: float, horizon: float) -> float:
         """Return what one more run of the incumbent brings, beyond what it costs, until the next keep."""
         rate = _at(self.rate, variance)
@@ -64,11 +72,12 @@ class Rule:
 class _Problem:
     """Hold what the induction needs. Arrays have an axis for the incumbent's variance, and one for the estimate.
 
-    `worth` is that of keeping after n + 1 runs, `weights` the density of the estimates, `kernels` that of an estimate
+    `worth` is that of keeping after n + 1 runs, `wrong` the chance that it does not help, `weights` the density of the estimates, `kernels` that of an estimate
     given the next one, and `totals` what the two of them add up to. `fine` marks where the grid is.
     """
 
     worth: "Array"
+    wrong: "Array"
     weights: "Array"
     kernels: "list[Array]"
     totals: "list[Array]"
@@ -77,7 +86,7 @@ class _Problem:
 
 @dataclass(frozen=True, slots=True)
 class _Solution:
-    """Hold, for each variance of the incumbent, what a fresh idea is worth, its further runs, its chance to be kept.
+    """Hold, for each variance of the incumbent, what a fresh idea is worth, its further runs, its chances to be kept and to be kept without a gain.
 
     `reject` and `keep` are indices of the grid, by the number of runs - 1.
     """
@@ -85,6 +94,7 @@ class _Solution:
     value: "Array"
     spent: "Array"
     kept: "Array"
+    false: "Array"
     reject: "list[NDArray[np.intp]]"
     keep: "list[NDArray[np.intp]]"
 
@@ -105,6 +115,7 @@ def solve(prior: Prior, limit: float, runs: int) -> Rule:
         keep=[grid[row].tolist() for row in solution.keep],
         rate=rate.tolist(),
         between=((1 + solution.spent) / np.maximum(solution.kept, 1e-9)).tolist(),
+        false=(solution.false / np.maximum(solution.kept, 1e-9)).tolist(),
     )
 
 
@@ -117,6 +128,7 @@ def _problem(prior: Prior, limit: float, runs: int, grid: "Array") -> _Problem:
     kernels = _kernels(float(grid[-1]), runs)
     return _Problem(
         worth=np.where(1 - seen.good <= limit, seen.mean, -np.inf),
+        wrong=1 - seen.good,
         weights=weights,
         kernels=kernels,
         totals=[after @ kernel for after, kernel in zip(weights[1:], kernels, strict=True)],
@@ -131,7 +143,7 @@ def _induct(problem: _Problem, rate: "Array") -> _Solution:
     cost = rate[:, None]
     rejects: list[NDArray[np.intp]] = []
     keeps: list[NDArray[np.intp]] = []
-    ahead = np.zeros((3, *problem.worth[0].shape))  # value, further runs, chance to be kept
+    ahead = np.zeros((4, *problem.worth[0].shape))  # value, further runs, chances to be kept, and without a gain
     for n in reversed(range(len(problem.worth))):
         keep = problem.worth[n] - _KEEP_RUNS * cost
         if n == len(problem.kernels):
@@ -147,12 +159,13 @@ def _induct(problem: _Problem, rate: "Array") -> _Solution:
                 np.where(going, more, np.where(keeping, keep, 0.0)),
                 np.where(going, 1 + future[1], np.where(keeping, _KEEP_RUNS, 0.0)),
                 np.where(going, future[2], keeping.astype(float)),
+                np.where(going, future[3], np.where(keeping, problem.wrong[n], 0.0)),
             ]
         )
         rejects.append(keep.shape[1] - 1 - (~(going | keeping))[:, ::-1].argmax(axis=1))
         keeps.append(keeping.argmax(axis=1))
-    value, spent, kept = (ahead * problem.weights[0]).sum(axis=-1) / problem.weights[0].sum(axis=-1)
-    return _Solution(value=value, spent=spent, kept=kept, reject=rejects[::-1], keep=keeps[::-1])
+    value, spent, kept, false = (ahead * problem.weights[0]).sum(axis=-1) / problem.weights[0].sum(axis=-1)
+    return _Solution(value=value, spent=spent, kept=kept, false=false, reject=rejects[::-1], keep=keeps[::-1])
 
 
 def _grid(top: int) -> "Array":

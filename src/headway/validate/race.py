@@ -19,7 +19,8 @@ from headway.validate.noise import Noise
 
 __all__ = ["Action", "Prior", "Race", "Ruling", "Standing", "learn_prior"]
 
-_LIMIT = 0.25
+_FALSE_SHARE, _LIMIT = 0.12, 0.45
+_LIMITS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)  # that a race tries
 _UNKNOWN = 2.0  # the variance, in those of one run, above which nothing can be compared with an incumbent
 _LEARN_FROM, _LEARN_AGAIN = 8, 1.4
 
@@ -69,8 +70,9 @@ class Race:
 
     `noise` is that of one run; with finite degrees it is learned further from repeated runs. `prior` is where learning
     begins: the default, or one from earlier studies (`learn_prior`). `budget` counts runs, those that fail included.
-    `limit` is the largest chance of no gain at which a candidate is kept; the share of false keeps is then about half
-    of it where the prior fits. `max_seeds` ends the doubt about a candidate: rejected. `shared` is the share of the
+    `false_share` is the share of keeps that may turn out not to help: a candidate is kept only where the chance that it
+    does not help is below a bound, which the race sets by what it has learned of ideas so that this share is expected,
+    and never above `limit`. `max_seeds` ends the doubt about a candidate: rejected. `shared` is the share of the
     noise's variance that a seed brings to parent and child alike, measured in A/A runs; above 0, candidates run on
     seeds that the incumbent has run.
 
@@ -91,14 +93,17 @@ class Race:
         *,
         budget: int,
         baseline: str = "baseline",
+        false_share: float = _FALSE_SHARE,
         limit: float = _LIMIT,
         max_seeds: int = 10,
         shared: float = 0.0,
     ) -> None:
         """Begin with the baseline as the incumbent, and no run."""
-        _check(noise, budget, limit, max_seeds, shared)
+        _check(noise, budget, min(false_share, limit), max_seeds, shared)
         self._sign = 1.0 if direction == "maximize" else -1.0
-        self._budget, self._limit, self._max_seeds = budget, limit, max_seeds
+        self._budget, self._max_seeds, self._false_share = budget, max_seeds, false_share
+        self._limits = [bound for bound in _LIMITS if bound < limit] + [limit]
+        self._rung = len(self._limits) // 2
         self._spent, self._learn_at = 0, float(_LEARN_FROM)
         self._filter = Filter(noise, prior or Prior.default(), shared)
         self._incumbent = Arm(baseline, None, "incumbent")
@@ -186,8 +191,15 @@ class Race:
         )
 
     def _solved(self) -> Rule:
+        """Return the rule with the highest bound that is expected to keep the share; up by one step at a time."""
         # In units of a run's sd, as the rule wants it, effects are larger where runs are paired.
-        return solve(self.prior.scaled(1 / self._unit), self._limit, self._max_seeds)
+        prior = self.prior.scaled(1 / self._unit)
+        self._rung = min(self._rung + 1, len(self._limits) - 1)
+        rule = solve(prior, self._limits[self._rung], self._max_seeds)
+        while rule.false_share > self._false_share and self._rung > 0:
+            self._rung -= 1
+            rule = solve(prior, self._limits[self._rung], self._max_seeds)
+        return rule
 
     @property
     def _unit(self) -> float:
@@ -221,7 +233,7 @@ class Race:
         return "reject" if last or reached <= low else "go on"
 
     def _is_sure(self, better: float) -> bool:
-        return 1 - better <= self._limit
+        return 1 - better <= self._limits[self._rung]
 
     def _state(self, estimate: Estimate) -> tuple[float, float]:
         """Return an estimate's errors as the rule counts them: as a number of runs, and its parent's variance."""
@@ -290,6 +302,6 @@ def _check(noise: Noise, budget: int, limit: float, max_seeds: int, shared: floa
     if budget < 1 or max_seeds < 1:
         raise UsageError(f"budget={budget} and max_seeds={max_seeds} run nothing. Give at least 1 of each.")
     if not 0 < limit < 1:
-        raise UsageError(f"The limit {limit} is no chance of a false keep. Give one between 0 and 1, such as 0.25.")
+        raise UsageError(f"{limit} is no share of false keeps, nor a limit. Give both between 0 and 1, such as 0.12.")
     if not 0 <= shared < 1:
         raise UsageError(f"shared={shared} is no share of the variance. Give one from 0 to below 1.")
