@@ -1,11 +1,10 @@
 """Whether verdicts hold where the truth is known: changes planted in the demo's training, ten studies end to end."""
 
 import json
-import os
 import shutil
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.runner import Context, PeerFailed, Result, Row, Sample, Table, at_least, at_most, benchmark, run_process
 
@@ -22,6 +21,12 @@ _NOTES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    decisions: dict[str, str]
+    trials: int
+
+
 @benchmark("planted changes, ten studies: harm is never accepted, a no-op at most once, a gain at least eight times")
 def run(context: Context) -> Result:
     """Run the studies one after the other, in one project, and count what was decided on each change."""
@@ -29,11 +34,11 @@ def run(context: Context) -> Result:
     with context.folder() as folder:
         shutil.copytree(_EXAMPLE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("study.py", "long.py"))
         shutil.copy(_STUDY, folder / "study.py")
-        found = []
+        found: list[_Found] = []
         for index in range(studies):
             context.say(f"study {index + 1} of {studies}")
             found.append(_study(context, folder, _SEED_STEP * index))
-    decided = {change: Counter(item["decisions"][change] for item in found) for change in _NOTES}
+    decided = {change: Counter(item.decisions[change] for item in found) for change in _NOTES}
     rows = [
         Row.of(
             change,
@@ -44,9 +49,12 @@ def run(context: Context) -> Result:
         )
         for change, note in _NOTES.items()
     ]
-    trials = sum(item["trials"] for item in found)
-    table = Table(title=f"Accepted in {studies} studies of {trials / studies:.0f} trials each", unit="studies", rows=rows)
-    figures = {f"{change}_{word.replace(' ', '_')}": float(decided[change][word]) for change in _NOTES for word in _DECISIONS}
+    trials = sum(item.trials for item in found)
+    title = f"Accepted in {studies} studies of {trials / studies:.0f} trials each"
+    table = Table(title=title, unit="studies", rows=rows)
+    figures = {
+        f"{change}_{word.replace(' ', '_')}": float(decided[change][word]) for change in _NOTES for word in _DECISIONS
+    }
     return Result(
         tables=(table,),
         figures={**figures, "trials": float(trials)},
@@ -59,11 +67,10 @@ def run(context: Context) -> Result:
     )
 
 
-def _study(context: Context, folder: Path, seed: int) -> dict[str, Any]:
+def _study(context: Context, folder: Path, seed: int) -> _Found:
     """Run one study as people do, and return its trials and what it decided on each change."""
     command = [context.python(None), "-m", "headway", "run", "study.py", "--workers", str(_WORKERS), "--json"]
-    variables = {**os.environ, "PLANTED_SEED": str(seed)}
-    ended = run_process(command, folder=folder, variables=variables).checked()
+    ended = run_process(command, folder=folder, variables={"PLANTED_SEED": str(seed)}).checked()
     (study,) = json.loads(ended.stdout)["studies"]
     listed = run_process(
         [context.python(None), "-m", "headway", "show", study["study"], "--json"], folder=folder
@@ -73,4 +80,4 @@ def _study(context: Context, folder: Path, seed: int) -> dict[str, Any]:
     decisions |= {changes[item["candidate"]]: item["decision"] for item in study["verdicts"]}
     if set(changes.values()) != {"none", *_NOTES}:
         raise PeerFailed(f"the study {study['study']} ran {sorted(changes.values())}")
-    return {"decisions": decisions, "trials": sum(study["trials"].values())}
+    return _Found(decisions=decisions, trials=sum(study["trials"].values()))

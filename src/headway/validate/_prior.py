@@ -31,7 +31,7 @@ class Prior:
     bad: float
     gain: float
     harm: float
-    strength: float = 20.0
+    strength: float = 15.0
 
     def __post_init__(self) -> None:
         """Refuse shares and means that are none."""
@@ -45,8 +45,8 @@ class Prior:
 
     @classmethod
     def default(cls) -> "Prior":
-        """Return what to believe of ideas before any has been run: one in twenty helps, by one sd of the noise."""
-        return cls(good=0.05, bad=0.5, gain=1.0, harm=2.0)
+        """Return what to believe of ideas before any has been run: one in seventeen helps, by one sd of the noise."""
+        return cls(good=0.06, bad=0.5, gain=1.0, harm=2.0)
 
     @classmethod
     def from_json(cls, data: dict[str, float]) -> "Prior":

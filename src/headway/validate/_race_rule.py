@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Rule", "solve"]
 
 _VARIANCES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)  # of the incumbent's level
-_TYPICAL = 0.2
+_TYPICAL = 0.2  # what the variance mostly is
 _KEEP_RUNS = 1.0  # control runs that a new incumbent will need
-_CONTROL = 0.2  # of what a control would bring, as candidates tell of the incumbent, too; gains were less at .5
+_CONTROL = 0.05  # of what a control would bring, as candidates tell of the incumbent, too; gains were less at .2 and .5
 _STEPS = 4
 _LOWEST_RATE = 1e-6
 _FINE = 5.0  # up to here the grid is fine; estimates above it are kept

@@ -19,7 +19,7 @@ from headway.validate.noise import Noise
 
 __all__ = ["Action", "Prior", "Race", "Ruling", "Standing", "learn_prior"]
 
-_FALSE_SHARE, _LIMIT = 0.12, 0.45
+_FALSE_SHARE, _LIMIT = 0.13, 0.45
 _LIMITS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)  # that a race tries
 _UNKNOWN = 2.0  # the variance, in those of one run, above which nothing can be compared with an incumbent
 _LEARN_FROM, _LEARN_AGAIN = 8, 1.4

@@ -137,12 +137,13 @@ def _inside(scale: Scale, value: float) -> float:
 
 
 def _evidence(item: Finding) -> str:
+    """Say how many pairs there are and what they prove: their odds, or else the p-value of the interval."""
     pairs, chance = real(item.verdict.data, "pairs"), real(item.verdict.data, "p_value")
     parts = [] if pairs is None else [plural(round(pairs), "pair")]
-    if chance is not None and item.verdict.decision != "identical":
-        parts.insert(0, p_value(chance))
     if (evidence := item.verdict.data.get("evidence")) is not None:
-        parts.append(f"{format_odds(evidence['log_e'])} (needs {math.exp(evidence['log_e_needed']):.0f})")
+        parts.append(f"{format_odds(evidence['log_e'])}, {math.exp(evidence['log_e_needed']):.0f} needed")
+    elif chance is not None and item.verdict.decision != "identical":
+        parts.insert(0, p_value(chance))
     return " · ".join(parts)
 
 
