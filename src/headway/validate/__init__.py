@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from headway.validate.bootstrap import ScoreInterval, bootstrap_score, compare_scores, median_interval
     from headway.validate.clustered import ClusteredMean, ItemComparison, clustered_mean, compare_clustered
     from headway.validate.comparison import Comparison, Decision, withheld
-    from headway.validate.eprocess import EProcess, Interval, evidence
+    from headway.validate.eprocess import EProcess, Interval, evidence, further_pairs
     from headway.validate.fdr import OnlineFdr, Test
     from headway.validate.holdout import Answer, Holdout, HoldoutClosed
     from headway.validate.noise import (
@@ -80,6 +80,7 @@ __all__ = [
     "evidence",
     "format_estimate",
     "format_odds",
+    "further_pairs",
     "further_seeds",
     "holm",
     "learn_noise",
@@ -119,6 +120,7 @@ __getattr__ = lazily(
             "EProcess",
             "Interval",
             "evidence",
+            "further_pairs",
         ),
         "fdr": (
             "OnlineFdr",

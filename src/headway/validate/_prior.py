@@ -45,7 +45,7 @@ class Prior:
 
     @classmethod
     def default(cls) -> "Prior":
-        """Return what to believe of ideas before any has been run: one in seventeen helps, by one sd of the noise."""
+        """Return what to believe of ideas before any has been run: 6 % help, by one sd of the noise."""
         return cls(good=0.06, bad=0.5, gain=1.0, harm=2.0)
 
     @classmethod

@@ -72,8 +72,9 @@ class Rule:
 class _Problem:
     """Hold what the induction needs. Arrays have an axis for the incumbent's variance, and one for the estimate.
 
-    `worth` is that of keeping after n + 1 runs, `wrong` the chance that it does not help, `weights` the density of the estimates, `kernels` that of an estimate
-    given the next one, and `totals` what the two of them add up to. `fine` marks where the grid is.
+    `worth` is that of keeping after n + 1 runs, `wrong` the chance that it does not help, `weights` the density of the
+    estimates, `kernels` that of an estimate given the next one, and `totals` what the two of them add up to. `fine`
+    marks where the grid is.
     """
 
     worth: "Array"
@@ -86,9 +87,10 @@ class _Problem:
 
 @dataclass(frozen=True, slots=True)
 class _Solution:
-    """Hold, for each variance of the incumbent, what a fresh idea is worth, its further runs, its chances to be kept and to be kept without a gain.
+    """Hold what a fresh idea brings, for each variance of the incumbent.
 
-    `reject` and `keep` are indices of the grid, by the number of runs - 1.
+    `value` is its worth, `spent` the number of its further runs, `kept` and `false` its chances to be kept and to be
+    kept without a gain. `reject` and `keep` are indices of the grid, by the number of runs - 1.
     """
 
     value: "Array"

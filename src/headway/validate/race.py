@@ -99,7 +99,7 @@ class Race:
         shared: float = 0.0,
     ) -> None:
         """Begin with the baseline as the incumbent, and no run."""
-        _check(noise, budget, min(false_share, limit), max_seeds, shared)
+        _check(noise, budget, (false_share, limit), max_seeds, shared)
         self._sign = 1.0 if direction == "maximize" else -1.0
         self._budget, self._max_seeds, self._false_share = budget, max_seeds, false_share
         self._limits = [bound for bound in _LIMITS if bound < limit] + [limit]
@@ -296,12 +296,14 @@ class Race:
         return seeds[count % len(seeds)] if self._filter.shared and seeds else count
 
 
-def _check(noise: Noise, budget: int, limit: float, max_seeds: int, shared: float) -> None:
+def _check(noise: Noise, budget: int, shares: tuple[float, float], max_seeds: int, shared: float) -> None:
     if not noise.sd > 0:
         raise UsageError("Without noise there is nothing to race: one run of each candidate tells all. Compare them.")
     if budget < 1 or max_seeds < 1:
         raise UsageError(f"budget={budget} and max_seeds={max_seeds} run nothing. Give at least 1 of each.")
-    if not 0 < limit < 1:
-        raise UsageError(f"{limit} is no share of false keeps, nor a limit. Give both between 0 and 1, such as 0.12.")
+    if not all(0 < share < 1 for share in shares):
+        raise UsageError(
+            f"false_share={shares[0]} and limit={shares[1]} are no chances. Give both between 0 and 1, such as 0.13."
+        )
     if not 0 <= shared < 1:
         raise UsageError(f"shared={shared} is no share of the variance. Give one from 0 to below 1.")

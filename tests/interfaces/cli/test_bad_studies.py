@@ -24,7 +24,11 @@ def with_limits(limits: str) -> str:
 
 UNKNOWN = [
     (BUDGET, 'budgett="8 trials"', ["headway.Study(...) has no parameter 'budgett'", "Did you mean 'budget'?"]),
-    (BUDGET, f"{BUDGET}, epochs=3", ["no parameter 'epochs'", "Known: experiment, name, baseline, candidates, sampler"]),
+    (
+        BUDGET,
+        f"{BUDGET}, epochs=3",
+        ["no parameter 'epochs'", "Known: experiment, name, baseline, candidates"],
+    ),
     (BUDGET, f'{BUDGET}, sampler="sobl"', ["There is no sampler 'sobl'. Did you mean 'sobol'?", "grid, random"]),
     (BUDGET, f'{BUDGET}, scheduler="ahsa"', ["scheduler 'ahsa' is unknown. Did you mean 'asha'?", "'full', 'asha'"]),
     (BUDGET, f'{BUDGET}, scheduler="asha(reducton=3)"', ["'reducton'. Did you mean 'reduction'?"]),

@@ -1,12 +1,13 @@
 """`headway plan power` and `headway replay`."""
 
+import random
 from pathlib import Path
 
 import pytest
 
 from headway.core import Role
 from headway.store import Store
-from headway.validate import Noise, detectable_effect, pairs_needed
+from headway.validate import Noise, OnlineFdr, detectable_effect, paired_evidence, pairs_needed
 from tests.interfaces.cli.conftest import BASELINE, add_trial, make_study
 
 MAR8 = Path(__file__).parents[2] / "data" / "autoresearch" / "mar8_results.tsv"
@@ -113,3 +114,17 @@ def test_plan_power_refuses_what_it_cannot_plan(ask, store: Store, study, words,
     answer = ask("plan", *words)
     assert answer.exit_code == code
     assert [text for text in says if text not in answer.stderr] == [], answer.stderr
+
+
+def test_plan_power_says_what_accepted_takes(ask_json):
+    first, second = ask_json("plan", "power", "--sd", 1, "--effect", 2, "--effect", 0.001)["effects"]
+    assert first["pairs_to_accept"] > first["pairs_needed"]
+    assert second["pairs_to_accept"] is None
+    # What it says holds: of candidates that are better by 2 sds of a run, about half are accepted with so many pairs.
+    accepted = 0
+    for seed in range(200):
+        draw = random.Random(seed)
+        ours = {pair: 2 + draw.gauss(0, 1) for pair in range(first["pairs_to_accept"])}
+        theirs = {pair: draw.gauss(0, 1) for pair in ours}
+        accepted += OnlineFdr(level=0.05).test(paired_evidence(ours, theirs, "maximize")).accepted
+    assert 80 < accepted < 140

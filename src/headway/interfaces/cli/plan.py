@@ -43,15 +43,17 @@ class _Question:
     level: float
     power: float
     comparisons: int
+    tests: tuple[int, int]  # that the project has made, and how many of them accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
-    """Hold one effect: what it needs, and the chance to find it with what there is."""
+    """Hold one effect: what it needs, the chance to find it with what there is, and what "accepted" takes."""
 
     effect: float
     needed: int | None
     power: float | None
+    accepted: int | None = None
 
 
 @command("Ask, before running, what could be found.", {7: "the study's baseline has not run often enough"})
@@ -83,8 +85,9 @@ def plan(question: str, study: str | None, store: Path | None, as_json: bool, **
     """Say what a comparison could detect with its seeds, and how many seeds an effect needs.
 
     STUDY is a study's name or file: its noise is read from the runs of its baseline, and not known better than those
-    allow. What is found is an interval on one side of zero; "accepted" holds over the project, and can take more seeds.
-    Without a study, give --sd. An evaluation is planned with --variance, in questions.
+    allow. What is found is an interval on one side of zero. "Accepted" holds over the project and takes more pairs:
+    with those in the last column, the effect is accepted about half the time. Without a study, give
+    --sd. An evaluation is planned with --variance, in questions.
     """
     del question
     if asked["variance"] is not None:
@@ -108,10 +111,11 @@ def _asked_of(study: str | None, store: Path | None, asked: dict[str, Any]) -> _
     from headway.validate import Noise
 
     found: dict[str, Any] = {"pairs": None, "level": 0.95, "comparisons": 1, "source": "given"}
+    found["tests"] = (0, 0)
     if study is not None:
         with open_store(store) as opened:
             record = study_named(opened, _name_of(study))
-            found = _settings_of(record)
+            found = _settings_of(record) | {"tests": opened.evidence.counts()}
             if asked["sd"] is None:
                 found["noise"], found["source"] = _baseline_noise(opened, record)
     if asked["sd"] is not None:
@@ -189,6 +193,7 @@ def _plan_seeds(question: _Question, as_json: bool) -> None:
             effect=effect,
             needed=pairs_needed(effect, question.noise, power=question.power, **shared),
             power=question.pairs and power_of_pairs(question.pairs, effect, question.noise, **shared),
+            accepted=_pairs_to_accept(question, effect),
         )
         for effect in question.effects
     ]
@@ -207,12 +212,29 @@ def _plan_seeds(question: _Question, as_json: bool) -> None:
                 "noise": {"sd": question.noise.sd, "degrees": degrees, "source": question.source},
                 "pairs": question.pairs, "correlation": question.correlation, "level": question.level,
                 "power": question.power, "comparisons": question.comparisons, "detectable_effect": least,
-                "effects": [{"effect": row.effect, "pairs_needed": row.needed, "power": row.power} for row in rows],
+                "effects": [
+                    {
+                        "effect": row.effect, "pairs_needed": row.needed, "power": row.power,
+                        "pairs_to_accept": row.accepted,
+                    }
+                    for row in rows
+                ],
                 "sentence": sentence,
             }
         )  # fmt: skip
         return
     echo(_lines(facts, rows, "pairs needed", question.pairs, "pairs", sentence))
+
+
+def _pairs_to_accept(question: _Question, effect: float) -> int | None:
+    """Return with how many pairs such an effect is accepted about half the time, as the project's next test."""
+    from headway.validate import OnlineFdr, further_pairs
+
+    tests, discoveries = question.tests
+    threshold = OnlineFdr(level=1 - question.level, tests=tests, discoveries=discoveries).test(0.0).threshold
+    sd = question.noise.sd * math.sqrt(2 * (1 - question.correlation))
+    further = further_pairs(1, abs(effect), sd, math.log(2 * threshold))  # half the stake: `paired_evidence`
+    return None if further is None else 1 + further
 
 
 def _plan_questions(asked: dict[str, Any], as_json: bool) -> None:
@@ -252,9 +274,11 @@ def _lines(
 ) -> list[str]:
     columns = [Column("effect", right=True), Column(needed, right=True)]
     columns += [Column(f"found with {count} {unit}", right=True)] if count else []
+    columns += [Column("pairs to be accepted", right=True)] if unit == "pairs" else []
     cells = [
         [number_text(row.effect, 3), "> 100000" if row.needed is None else f"{row.needed}"]
         + ([share_text(row.power)] if count else [])
+        + ([("> 1000" if row.accepted is None else f"{row.accepted}")] if unit == "pairs" else [])
         for row in rows
     ]
     return [*fact_lines(facts, indent=0), "", *table_lines(columns, cells), "", wrapped(sentence)]
