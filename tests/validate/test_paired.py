@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.core import Direction, UsageError
-from headway.validate import Decision, compare_paired
+from headway.validate import Decision, compare_paired, further_seeds, paired_evidence
 from headway.validate._evidence import count_levels
 
 STUDIES = 2000
@@ -240,3 +240,34 @@ def test_values_that_are_not_finite_are_refused(value):
 def test_settings_that_mean_nothing_are_refused(settings):
     with pytest.raises(UsageError):
         compare([1.0, 2.0], [1.0, 3.0], **settings)
+
+
+def evidence_of(ours, theirs, direction="minimize"):
+    return paired_evidence(dict(enumerate(ours)), dict(enumerate(theirs)), direction)
+
+
+def test_evidence_is_finite_whatever_the_differences():
+    same = [3.0, 3.0, 3.0, 3.0]
+    assert evidence_of([2.0] * 4, same) == pytest.approx(math.log(128))  # 2 / 4^4: see `exact`
+    assert -50 < evidence_of([4.0] * 4, same) < 0
+    assert evidence_of(same, same) == pytest.approx(-math.log(2))
+    assert evidence_of([2.0, 2.1, 2.2, 2.0], same) > 0 > evidence_of([4.0, 4.1, 4.2, 4.0], same)
+    assert evidence_of([4.0, 4.1, 4.2, 4.0], same, "maximize") > 0
+
+
+def test_evidence_pays_at_most_its_stake_where_nothing_is_better():
+    # Under no effect an e-value has a mean of at most 1: with normal noise, coarse noise and a coin's.
+    draw = random.Random(0)
+    for noise in (lambda: draw.gauss(0, 1), lambda: draw.randint(0, 3), lambda: draw.random() < 0.5):
+        values = [evidence_of([noise() for _ in range(4)], [noise() for _ in range(4)]) for _ in range(4000)]
+        assert math.fsum(math.exp(value) for value in values) / 4000 < 1.15
+
+
+def test_further_seeds_bring_the_evidence_there():
+    theirs = {seed: 3.0 + 0.1 * (seed % 3) for seed in range(6)}
+    ours = {seed: 2.8 + 0.1 * (seed % 2) for seed in range(6)}
+    wanted = paired_evidence(ours, theirs, "minimize") + 3
+    further = further_seeds(ours, theirs, "minimize", wanted)
+    assert 1 <= further <= 6
+    assert further_seeds({0: 2.0, 1: 2.0}, {0: 3.0, 1: 3.0}, "minimize", math.log(89)) == 2
+    assert further_seeds({0: 4.0, 1: 4.0}, {0: 3.0, 1: 3.0}, "minimize", math.log(89)) is None

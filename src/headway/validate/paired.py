@@ -76,9 +76,9 @@ def paired_evidence(candidate: Mapping[int, float], baseline: Mapping[int, float
     inverse.
     """
     effect, sd, pairs, same = _facts(candidate, baseline, direction)
-    if same is None:
-        return spread_evidence(pairs, effect, sd) - math.log(2)
-    return -math.log(same.p_value) if effect > 0 else -math.inf
+    if same is not None and effect > 0:
+        return -math.log(same.p_value)
+    return spread_evidence(pairs, effect, sd) - math.log(2)
 
 
 def further_seeds(
