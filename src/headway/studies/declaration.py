@@ -17,7 +17,8 @@ from headway.studies.summary import StudySummary
 __all__ = ["Declaration", "Rule", "studies_in"]
 
 Rule = Literal["finalists", "race", "every"]
-_GIVEN, _BUDGET = "given", "50 trials"
+_GIVEN = "given"
+_BUDGET = Budget(trials=50)
 _declared: list["Declaration"] = []
 
 
@@ -34,7 +35,7 @@ class Declaration(ABC):
         candidates: Sequence[Config] = (),
         sampler: str | None = None,
         scheduler: str = "full",
-        budget: str | Budget | None = None,
+        budget: str | Budget = _BUDGET,
         rule: Rule = "finalists",
         seeds: int = 4,
         finalists: int = 1,
@@ -247,10 +248,8 @@ def _sampler(name: str | None, *, given: bool) -> str:
     return _GIVEN if given else _text("sampler", "sobol" if name is None else name, "sobol")
 
 
-def _budget(budget: str | Budget | None, *, given: bool) -> Budget:
-    if budget is None:  # a list ends by itself
-        return Budget() if given else Budget.parse(_BUDGET)
-    return Budget.of(budget)
+def _budget(budget: str | Budget, *, given: bool) -> Budget:
+    return Budget() if given and budget is _BUDGET else Budget.of(budget)  # a list ends by itself
 
 
 def _rule(rule: str) -> Rule:
