@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks._race_policies import PEERS, Played, Scenario, play_race, read_scenarios
 from benchmarks.runner import Context, Result, Row, Sample, Table, Target, at_least, at_most, benchmark
 
-_STUDIES, _PEER_STUDIES, _CHUNK = 300, 3000, 10
+_STUDIES, _PEER_STUDIES, _CHUNK = 500, 3000, 10
 _LARGE, _SMALL = 0.85, 1.05  # of greedy's gain, where effects are large, and where they are small
 _FALSE_SHARE, _FALSE_KEEPS, _CLAIM = 0.15, 0.5, 0.1
 _SCENARIOS = (

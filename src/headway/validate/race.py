@@ -23,6 +23,7 @@ _FALSE_SHARE, _LIMIT = 0.13, 0.45
 _LIMITS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)  # that a race tries
 _UNKNOWN = 2.0  # the variance, in those of one run, above which nothing can be compared with an incumbent
 _LEARN_FROM, _LEARN_AGAIN = 8, 1.4
+_RARE, _CAUTION = 0.05, 4  # below one good idea in twenty, false keeps are allowed less by this power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,9 +195,11 @@ class Race:
         """Return the rule with the highest bound that is expected to keep the share; up by one step at a time."""
         # In units of a run's sd, as the rule wants it, effects are larger where runs are paired.
         prior = self.prior.scaled(1 / self._unit)
+        # Where few ideas help, what is kept is mostly luck, and what counts is how little is kept.
+        allowed = self._false_share * min(1.0, (prior.good / _RARE) ** _CAUTION)
         self._rung = min(self._rung + 1, len(self._limits) - 1)
         rule = solve(prior, self._limits[self._rung], self._max_seeds)
-        while rule.false_share > self._false_share and self._rung > 0:
+        while rule.false_share > allowed and self._rung > 0:
             self._rung -= 1
             rule = solve(prior, self._limits[self._rung], self._max_seeds)
         return rule
