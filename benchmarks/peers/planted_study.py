@@ -5,6 +5,7 @@ move it by about .1.
 """
 
 import os
+from typing import Any
 
 import headway
 
@@ -23,7 +24,7 @@ BASELINE = {
 CHANGES = ("harm", "noop", "identical", "gain")
 
 
-def load_corpus():
+def load_corpus() -> Any:
     """Load the text, and with it torch, in the warm process."""
     import corpus
 

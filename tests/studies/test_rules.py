@@ -94,7 +94,7 @@ def test_a_holdout_that_disagrees_takes_the_word_away_and_wears(tmp_path):
     data = {item.decision: item.data["holdout"] for item in summary.verdicts}
     assert {decision: found["agrees"] for decision, found in data.items()} == {"accepted": True, "undecided": False}
     with Store.open(tmp_path / ".headway") as store:
-        holdout = store.evidence.holdout("private")
+        holdout = store.evidence.holdout("private") or {}
     assert (len(holdout["agreeing"]), len(holdout["disagreeing"]), holdout["budget"]) == (1, 1, 20)
     sentence = next(item.sentence for item in summary.verdicts if item.decision == "undecided")
     assert "the holdout private disagrees (1 of its 20 disagreements are spent)" in sentence
@@ -105,7 +105,7 @@ def test_a_holdout_that_disagrees_takes_the_word_away_and_wears(tmp_path):
 def test_a_spent_holdout_is_closed(tmp_path):
     judge(tmp_path, ["fitted"], rule="every", seeds=8, holdout="private")
     with Store.open(tmp_path / ".headway") as store:
-        state = store.evidence.holdout("private")
+        state = store.evidence.holdout("private") or {}
         store.evidence.keep_holdout("private", {**state, "budget": 1})
     decisions, summary = judge(tmp_path, ["great"], rule="every", seeds=8, holdout="private", name="next", seed=50)
     assert decisions == {"great": "undecided"}

@@ -242,7 +242,7 @@ def test_settings_that_mean_nothing_are_refused(settings):
         compare([1.0, 2.0], [1.0, 3.0], **settings)
 
 
-def evidence_of(ours, theirs, direction="minimize"):
+def evidence_of(ours, theirs, direction: Direction = "minimize"):
     return paired_evidence(dict(enumerate(ours)), dict(enumerate(theirs)), direction)
 
 
@@ -268,6 +268,6 @@ def test_further_seeds_bring_the_evidence_there():
     ours = {seed: 2.8 + 0.1 * (seed % 2) for seed in range(6)}
     wanted = paired_evidence(ours, theirs, "minimize") + 3
     further = further_seeds(ours, theirs, "minimize", wanted)
-    assert 1 <= further <= 6
+    assert further in range(1, 7)
     assert further_seeds({0: 2.0, 1: 2.0}, {0: 3.0, 1: 3.0}, "minimize", math.log(89)) == 2
     assert further_seeds({0: 4.0, 1: 4.0}, {0: 3.0, 1: 3.0}, "minimize", math.log(89)) is None

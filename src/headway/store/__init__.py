@@ -1,9 +1,12 @@
 """The record: everything that Headway remembers, in one folder. SQLite, run logs, and files by content."""
 
 from headway.store.artifacts import Artifacts, digest_file
+from headway.store.claims import Claim
 from headway.store.curves import Curve, live_items, live_points
 from headway.store.disk import explained, own_writes, refusal, refused, resumable
+from headway.store.ends import End, EndsMark
 from headway.store.facade import FOLDER, Store, find_root
+from headway.store.promotions import PromotionRecord
 from headway.store.records import (
     ArtifactRecord,
     AttemptRecord,
@@ -32,12 +35,16 @@ __all__ = [
     "Artifacts",
     "AttemptRecord",
     "CandidateRecord",
+    "Claim",
     "Curve",
+    "End",
+    "EndsMark",
     "EventRecord",
     "EvidenceRecord",
     "Failure",
     "Mark",
     "Point",
+    "PromotionRecord",
     "ProposalRecord",
     "QueueRecord",
     "RankedTrial",

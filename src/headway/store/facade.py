@@ -14,12 +14,15 @@ from types import TracebackType
 
 from headway.core import Clock, NotFound, SystemClock, digest_bytes
 from headway.store.artifacts import Artifacts
+from headway.store.claims import Claims
 from headway.store.curves import Curves, Events
 from headway.store.database import Database, refuse_network_disk
 from headway.store.digests import FileDigests
 from headway.store.disk import explained
+from headway.store.ends import Ends
 from headway.store.evidence import Evidence
 from headway.store.places import Places
+from headway.store.promotions import Promotions
 from headway.store.studies import Studies
 from headway.store.trials import Trials
 
@@ -36,8 +39,11 @@ class Store:
         self.folder = folder
         self.database = Database(folder / "store.sqlite")
         self.studies = Studies(self.database, clock)
+        self.claims = Claims(self.database, self.studies)
+        self.promotions = Promotions(self.database, clock)
         self.trials = Trials(self.database, clock)
         self.places = Places(self.database)
+        self.ends = Ends(self.database)
         self.curves = Curves(self.database, clock)
         self.events = Events(self.database, clock)
         self.evidence = Evidence(self.database, clock)

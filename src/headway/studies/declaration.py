@@ -17,7 +17,16 @@ from headway.studies.summary import StudySummary
 __all__ = ["Declaration", "Rule", "studies_in"]
 
 Rule = Literal["finalists", "race", "every"]
+
+
+class _Default(str):
+    """Know a default from the same text that somebody wrote."""
+
+    __slots__ = ()
+
+
 _GIVEN = "given"
+_SAMPLER = _Default("sobol")
 _BUDGET = Budget(trials=50)
 _declared: list["Declaration"] = []
 
@@ -33,7 +42,7 @@ class Declaration(ABC):
         name: str | None = None,
         baseline: Config | None = None,
         candidates: Sequence[Config] = (),
-        sampler: str | None = None,
+        sampler: str = _SAMPLER,
         scheduler: str = "full",
         budget: str | Budget = _BUDGET,
         rule: Rule = "finalists",
@@ -242,10 +251,10 @@ def _candidates(experiment: Experiment, candidates: Sequence[Config]) -> tuple[d
     return tuple(found)
 
 
-def _sampler(name: str | None, *, given: bool) -> str:
-    if given and name is not None:
+def _sampler(name: str, *, given: bool) -> str:
+    if given and name is not _SAMPLER:
         raise UsageError(f"The study has a list of candidates and the sampler {name!r}. Give one of the two.")
-    return _GIVEN if given else _text("sampler", "sobol" if name is None else name, "sobol")
+    return _GIVEN if given else str(_text("sampler", name, "sobol"))
 
 
 def _budget(budget: str | Budget, *, given: bool) -> Budget:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headway.core import Budget, NothingToDo, Role, TrialState, UsageError, exists
-from headway.store import Store, StudyRecord
+from headway.core import Budget, NothingToDo, TrialState, UsageError, exists
+from headway.store import RankedTrial, Store, StudyRecord
 from headway.studies.declaration import Declaration
 from headway.studies.study import Study
 
@@ -132,12 +132,13 @@ def cheapest(
 def rebuilt(study: Declaration, record: StudyRecord) -> Study:
     """Return the follow-up that a record holds, from its definition and the `study` that it follows."""
     definition = record.definition
+    given = definition.get("candidates")
+    proposed: dict[str, Any] = {"candidates": given} if given else {"sampler": definition["sampler"]}
     again = Study(
         study.experiment,
         name=record.name,
         baseline=definition["baseline"],
-        candidates=definition.get("candidates", ()),
-        sampler=None if definition.get("candidates") else definition["sampler"],
+        **proposed,
         scheduler=definition["scheduler"],
         budget=Budget(**record.settings["budget"]),
         rule=definition.get("rule", "finalists"),
@@ -191,32 +192,41 @@ def _leave_one_out(study: Declaration, full: Config) -> Iterator[tuple[str, dict
 
 
 def _cheaper(store: Store, record: StudyRecord, full: Config, margin: float) -> list[Cheaper]:
-    goal, seconds = _value(store, record, full), _seconds(store, record, full)
+    """Return the candidates that took less time and, seed by seed, came within the margin of the accepted one."""
     sign = 1.0 if record.direction == "maximize" else -1.0
-    found = {
-        item.candidate: Cheaper(config=item.config, share=item.seconds / seconds)
-        for item in store.places.best(record.id, record.direction, _RANKED)
-        if item.role != Role.CONFIRM and item.seconds < seconds and sign * (item.value - goal) > -margin
-    }
-    return sorted(found.values(), key=lambda item: item.share)
+    goal, seconds = {run.seed: run.value for run in _runs(store, record, full)}, _seconds(store, record, full)
+    runs: dict[str, list[RankedTrial]] = {}
+    for item in store.places.best(record.id, record.direction, _RANKED):
+        if item.seed in goal:
+            runs.setdefault(item.candidate, []).append(item)
+    found = [
+        Cheaper(config=own[0].config, share=statistics.median(item.seconds for item in own) / seconds)
+        for own in runs.values()
+        if dict(own[0].config) != dict(full)
+        and statistics.fmean(sign * (item.value - goal[item.seed]) for item in own) > -margin
+    ]
+    return sorted((item for item in found if item.share < 1), key=lambda item: item.share)
 
 
-def _runs(store: Store, record: StudyRecord, config: Config) -> list[tuple[float, float]]:
-    """Return value and seconds of the complete runs of a configuration."""
+@dataclass(frozen=True, slots=True)
+class _Run:
+    seed: int
+    value: float
+    seconds: float
+
+
+def _runs(store: Store, record: StudyRecord, config: Config) -> list[_Run]:
+    """Return the complete runs of a configuration."""
     number = next(
         (item.number for item in store.studies.proposals(record.id) if dict(item.config) == dict(config)), None
     )
     places = [] if number is None else store.places.of_numbers(record.id, [number])
     return [
-        (place.trial.value, place.trial.wall_seconds)
+        _Run(place.trial.seed, place.trial.value, place.trial.wall_seconds)
         for place in places
         if place.trial.state == TrialState.COMPLETE and place.trial.value is not None
     ]
 
 
-def _value(store: Store, record: StudyRecord, config: Config) -> float:
-    return statistics.fmean(value for value, _ in _runs(store, record, config))
-
-
 def _seconds(store: Store, record: StudyRecord, config: Config) -> float:
-    return statistics.median(seconds for _, seconds in _runs(store, record, config))
+    return statistics.median(run.seconds for run in _runs(store, record, config))

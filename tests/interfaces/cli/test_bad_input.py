@@ -200,6 +200,19 @@ def test_a_damaged_store_is_left_alone(ask, write, project):
     assert (project / FOLDER / "store.sqlite").read_bytes() == letter
 
 
+def test_a_damaged_store_is_not_taken_for_one_without_the_study(ask, project):
+    with Store.open(project / FOLDER) as store:
+        for number in range(400):
+            store.studies.add_candidate("train", {"lr": number})
+    file = project / FOLDER / "store.sqlite"
+    bytes_before = file.read_bytes()
+    file.write_bytes(bytes_before[: 40 * 4096] + bytes(4096) + bytes_before[41 * 4096 :])
+    for words in (["resume", "first"], ["show", "first"], ["status", "first"]):
+        result = ask(*words)
+        assert result.exit_code == 5, words
+        assert "is damaged: SQLite's quick_check finds broken pages" in result.stderr
+
+
 @pytest.mark.parametrize("words", [["run", "study.py"], ["init", "new.py"]])
 def test_a_network_disk_is_refused_with_a_way_out(refused, write, project, monkeypatch, words):
     write(FIRST)

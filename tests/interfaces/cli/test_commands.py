@@ -16,7 +16,7 @@ def test_help_lists_every_command(ask):
     text = ask("--help").stdout
     assert {
         "init", "run", "resume", "status", "trials", "show", "logs", "compare", "propose", "stop", "ablate", "control",
-        "minimize-cost", "report", "export",
+        "minimize-cost", "report", "export", "brief", "wait", "result", "explain-failure", "promote", "mcp",
         "reproduce", "plan", "replay", "doctor", "gc",
     } == set(NAMES)  # fmt: skip
     for name in NAMES:

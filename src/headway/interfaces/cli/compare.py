@@ -1,12 +1,12 @@
 """`headway compare`: two trials side by side, and their candidates where one study has both."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from headway.core import better
+from headway.interfaces.agents.results import by_seed, differences
 from headway.interfaces.cli.app import command
 from headway.interfaces.cli.curves import sparkline
 from headway.interfaces.cli.places import open_store, store_flag, trial_numbered
@@ -60,7 +60,7 @@ def _json(store: "Store", pair: _Pair, shared: "list[StudyRecord]") -> dict[str,
             {**trial_json(trial), "curves": curves_json(item.curves)}
             for trial, item in zip(pair, progress, strict=True)
         ],
-        "config": {name: list(values) for name, values in _differences(pair[0].config, pair[1].config).items()},
+        "config": {name: list(values) for name, values in differences(pair[0].config, pair[1].config).items()},
         "identical_curves": progress[0].curves == progress[1].curves,
         "difference": _difference(pair),
         "studies": [
@@ -87,7 +87,7 @@ def _lines(store: "Store", pair: _Pair, shared: "list[StudyRecord]") -> list[str
         ["value", *(number_text(trial.value, 7) for trial in pair)],
         ["time", *(seconds_text(trial.wall_seconds) for trial in pair)],
     ]
-    rows += [[name, *map(_value_text, values)] for name, values in _differences(first.config, second.config).items()]
+    rows += [[name, *map(_value_text, values)] for name, values in differences(first.config, second.config).items()]
     lines = table_lines(columns, rows)
     if first.config == second.config:
         lines.append(styled("The configurations are equal.", fg="bright_black"))
@@ -142,13 +142,7 @@ def _shared(store: "Store", first: "TrialRecord", second: "TrialRecord") -> "lis
 
 
 def _by_seed(store: "Store", study: "StudyRecord", pair: _Pair) -> dict[int, tuple[float | None, float | None]]:
-    """Return the values of both candidates by seed, where at least one has one."""
-    values: list[dict[int, float]] = [{}, {}]
-    for side, trial in zip(values, pair, strict=True):
-        for place in store.places.of_candidate(study.id, trial.candidate):
-            if place.trial.value is not None:
-                side[place.trial.seed] = place.trial.value
-    return {seed: (values[0].get(seed), values[1].get(seed)) for seed in sorted({*values[0], *values[1]})}
+    return by_seed(store, study, (pair[0].candidate, pair[1].candidate))
 
 
 def _verdicts(store: "Store", study: "StudyRecord", pair: _Pair) -> list[Any]:
@@ -158,12 +152,6 @@ def _verdicts(store: "Store", study: "StudyRecord", pair: _Pair) -> list[Any]:
         for item in store.studies.verdicts(study.id)
         if item.candidate in candidates and (item.baseline in candidates or len(candidates) == 1)
     ]
-
-
-def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    names = sorted({*first, *second})
-    pairs = {name: (first.get(name, "–"), second.get(name, "–")) for name in names}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _difference(pair: _Pair) -> float | None:

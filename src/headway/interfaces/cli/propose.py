@@ -2,20 +2,22 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.core import Choice, Float, Int, Space, UsageError, exists
+from headway.core import Choice, Float, Int, Space, UsageError
+from headway.interfaces.agents.proposing import claim
+from headway.interfaces.agents.whereabouts import start_command
 from headway.interfaces.cli.app import command
-from headway.interfaces.cli.places import engine_alive, open_store, project_root, store_flag, study_named
+from headway.interfaces.cli.places import engine_alive, open_store, store_flag, study_named
 from headway.interfaces.cli.words import config_text, echo, echo_json, fact_lines
 
 if TYPE_CHECKING:
     from headway.core import Parameter, Scalar
-    from headway.store import Store, StudyRecord
+    from headway.store import Claim, Store, StudyRecord
 
 __all__ = ["propose"]
 
@@ -26,37 +28,46 @@ __all__ = ["propose"]
 @click.option("--priority", type=int, default=0, show_default=True, help="A higher one is taken first.")
 @click.option("--note", default="", metavar="TEXT", help="Why: kept with the candidate.")
 @click.option("--proposer", default="person", show_default=True, metavar="WHO", help="Whose idea it is.")
+@click.option("--token", metavar="TEXT", help="A name for this proposal: sent twice, it is queued once.")
 def propose(
     name: str,
     values: tuple[str, ...],
     priority: int,
     note: str,
     proposer: str,
+    token: str | None,
     store: Path | None,
     as_json: bool,
 ) -> None:
     """Put a candidate into the queue of the study NAME. Parameters that are not given are the baseline's.
 
-    A running study takes it when a slot is free, before its sampler is asked again.
+    A running study takes it when a slot is free, before its sampler is asked again; among equal priorities, proposers
+    take turns. What was proposed before is not queued again.
     """
     with open_store(store) as opened:
         study = study_named(opened, name)
-        if proposer in ("baseline", study.definition["sampler"]):
-            raise UsageError(f"The proposer {proposer!r} is the study's own. Name a person or program: --proposer WHO.")
         space, baseline = Space.from_json(study.definition["space"]), study.definition["baseline"]
-        config = space.check(_filled(space, _read(space, values), baseline))
-        before = _number_of(opened, study, config)
-        number = opened.studies.enqueue(study.id, config, proposer=proposer, note=note, priority=priority)
+        made, config = claim(
+            opened,
+            study,
+            _read(space, values),
+            note=note,
+            proposer=proposer,
+            token=token,
+            priority=priority,
+        )
         waiting, alive = opened.studies.waiting(study.id), engine_alive(study)
         follow = _follow(opened, study, alive)
+    before = made.number
     if as_json:
-        echo_json({"study": name, "queued": number, "config": config, "waiting": waiting, "proposed_before": before,
+        echo_json({"study": name, "candidate": made.candidate, "queued": made.queued, "new": made.new,
+                   "proposer": made.proposer, "config": config, "waiting": waiting, "proposed_before": before,
                    "running": alive, "next": follow})  # fmt: skip
         return
     facts = [
-        ("queued", config_text(config)),
+        ("queued" if made.new else "known", config_text(config)),
         ("differs", config_text(config, baseline)),
-        ("known", "" if before is None else f"this is candidate #{before} already, so it costs no new trial"),
+        ("before", _before(made)),
         ("waiting", f"{waiting} in all; the study runs and takes it next" if alive else f"{waiting} in all"),
         ("next", follow),
     ]
@@ -108,42 +119,15 @@ def _text(value: "Scalar") -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _filled(space: Space, given: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in the baseline's values where the parameter exists beside what stands above it."""
-    config: dict[str, Any] = {**space.constants, **{key: given[key] for key in given}}
-    known: dict[str, Any] = dict(space.constants)
-    for name, parameter in space:
-        if not exists(parameter, known):
-            continue
-        if name not in config and name in baseline:
-            config[name] = baseline[name]
-        if name in config:
-            known[name] = config[name]
-    return config
-
-
-def _number_of(store: "Store", study: "StudyRecord", config: Mapping[str, Any]) -> int | None:
-    from headway.store import candidate_id
-
-    return store.studies.find_number(study.id, candidate_id(study.experiment, config))
+def _before(made: "Claim") -> str:
+    if made.new:
+        return ""
+    where = "waits in the queue" if made.number is None else f"is candidate #{made.number}"
+    return f"this {where} already, proposed by {made.proposer}, so it costs no new trial"
 
 
 def _follow(store: "Store", study: "StudyRecord", alive: bool) -> str:
     flag = store_flag(store.folder)
     if alive:
         return f"headway status {shlex.quote(study.name)} --watch{flag}"
-    if study.source:
-        file = shlex.quote(str(project_root(store) / study.source))
-        return f"headway run {file}{_larger_budget(store, study)}{flag}"
-    return "study.run() where it was declared"
-
-
-def _larger_budget(store: "Store", study: "StudyRecord") -> str:
-    """Return the flag without which the study would not take the candidate, because it has spent its budget."""
-    limit = study.settings.get("budget", {}).get("trials")
-    if limit is None:
-        return ""
-    executed = store.places.tally(study.id).executed
-    confirmation = study.definition["finalists"] * study.definition["seeds"]
-    needed = executed + confirmation + store.studies.waiting(study.id)
-    return f" --budget '{needed} trials'" if study.state == "finished" and needed > limit else ""
+    return start_command(store, study)

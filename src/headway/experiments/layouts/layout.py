@@ -1,0 +1,215 @@
+"""What a repository is as an experiment: the contract that every layout fulfils.
+
+A `Layout` describes and reads; it starts nothing. Whoever runs a trial lays the repository's files out in a tree of its
+own, calls `begin`, runs the `steps` in their order, and gives what they left to `read`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from headway.core import Direction, Reason, Space
+from headway.experiments.layouts._leftovers import clear
+from headway.experiments.layouts.files import EditableFiles, python_sources, refuse_links
+from headway.experiments.layouts.knobs import RepositoryKnobs
+from headway.experiments.layouts.patches import Patch, apply_patch
+from headway.experiments.layouts.progress import CurvePoint, progress_point
+from headway.experiments.layouts.seeds import SeededFiles, rewrite_seeds
+
+__all__ = ["Finished", "Guard", "Layout", "Reading", "Step", "Trust"]
+
+Trust = Literal["guarded", "as printed"]
+"""`guarded`: computed outside of the candidate's process, from what it left. `as printed`: it could say any score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Describe one command of a trial: run in the trial's tree, ended with its process group after `wall_seconds`.
+
+    A step runs only when all before it ended with exit code 0 and `Layout.goes_on` agrees. Both output streams go to
+    `log`, relative to the tree, where the layout names such a file. The candidate's code runs in an `evaluate` step;
+    a `check` only says yes or no; a `score` is computed from what the candidate left, and none of its code runs there:
+    who runs it puts the repository's own read-only files back first.
+    """
+
+    name: str
+    kind: Literal["check", "evaluate", "score"]
+    words: tuple[str, ...]
+    wall_seconds: float
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """Hold how a step ended: its exit code (negative: the signal), what it printed on both streams, and a time-out."""
+
+    step: str
+    code: int
+    output: str
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """Name a second metric that may not get worse than the baseline's by more than the share `tolerance` of it."""
+
+    metric: str
+    direction: Direction
+    tolerance: float
+
+    def holds(self, baseline: float, value: float) -> bool:
+        """Tell whether `value` keeps what the baseline has."""
+        loss = value - baseline if self.direction == "minimize" else baseline - value
+        return loss <= self.tolerance * abs(baseline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Hold what a trial's steps came to. Without a `problem`, `value` is a finite number in the metric's range.
+
+    `memory_mb` is in MiB, as the layouts that print it count it. `stage` is the last stage of a cascade that ran,
+    from 1. `notes` are doubts for a person to read.
+    """
+
+    value: float | None
+    metrics: Mapping[str, float]
+    curve: tuple[CurvePoint, ...] = ()
+    memory_mb: float | None = None
+    stage: int = 1
+    problem: Reason | None = None
+    why: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class Layout(ABC):
+    """Describe a repository as an experiment. `find_layout` makes one; the first trial is the untouched baseline."""
+
+    name: ClassVar[str]
+    """What people call it."""
+    looked_for: ClassVar[str]
+    """The files by which it is found, in words."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    @abstractmethod
+    def is_at(cls, root: Path) -> bool:
+        """Tell whether the repository at `root` has this layout. Reads only what it must."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, root: Path) -> Self:
+        """Read the description. Raises `UsageError` where it does not hold together."""
+
+    @property
+    @abstractmethod
+    def metric(self) -> str:
+        """Return the name of the primary metric."""
+
+    @property
+    @abstractmethod
+    def direction(self) -> Direction:
+        """Return whether the primary metric is to fall or to rise."""
+
+    @property
+    @abstractmethod
+    def files(self) -> EditableFiles:
+        """Return which files a proposal may change and which it may not."""
+
+    @abstractmethod
+    def steps(self, tree: Path, results: Path, *, seed: int = 0) -> tuple[Step, ...]:
+        """Return the commands of a trial in `tree`, in their order.
+
+        `results` is a folder of this attempt alone, outside of the tree. `seed` reaches only a command that takes one.
+        """
+
+    @abstractmethod
+    def read(self, finished: Sequence[Finished], tree: Path, results: Path) -> Reading:
+        """Make a reading of what the steps left. Never raises for what a candidate did."""
+
+    @property
+    def trust(self) -> Trust:
+        """Return how far a score can be believed; named in every verdict."""
+        return "as printed"
+
+    @property
+    def memory_metric(self) -> str | None:
+        """Return the metric that tells the peak of memory in MiB, if there is one."""
+        return None
+
+    @property
+    def guard(self) -> Guard | None:
+        """Return the second metric that must hold, if there is one."""
+        return None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a person should know: settings that are ignored, reasons for less trust."""
+        return ()
+
+    @property
+    def leftovers(self) -> tuple[str, ...]:
+        """Return the files of earlier runs, relative to the tree, that `begin` removes: none of them is ever read."""
+        return ()
+
+    @property
+    def ledger(self) -> str | None:
+        """Return the untracked file to which results are appended (`ledger.append_row`), if the layout has one."""
+        return None
+
+    @property
+    def branch_prefix(self) -> str:
+        """Return what the names of branches with kept trials begin with."""
+        return "headway/"
+
+    @property
+    def takes_seed(self) -> bool:
+        """Tell whether `steps` hands its seed to a command."""
+        return False
+
+    @property
+    def wall_seconds(self) -> float:
+        """Return the sum of the steps' limits."""
+        return sum(step.wall_seconds for step in self.steps(self.root, self.root / "results"))
+
+    def begin(self, tree: Path, results: Path) -> None:
+        """Make the way free: remove what earlier runs left in `tree`, and empty or make the folder `results`."""
+        clear(tree, self.leftovers, results)
+
+    def goes_on(self, finished: Sequence[Finished], results: Path) -> bool:
+        """Tell whether the next step is worth running: a cascade stops below its thresholds."""
+        del results
+        return all(step.code == 0 and not step.timed_out for step in finished)
+
+    def progress(self, line: str) -> CurvePoint | None:
+        """Return the point of the learning curve that a printed line tells, or None. `LineSplitter` cuts lines."""
+        return progress_point(line)
+
+    def sources(self, tree: Path | None = None) -> dict[str, str]:
+        """Return the text of the editable files in `tree` (default: the repository), by path."""
+        return self.files.read(self.root if tree is None else tree)
+
+    def apply(self, patch: Patch, tree: Path | None = None) -> dict[str, str]:
+        """Return the files that `patch` changes, by path, with their new text. Writes nothing.
+
+        Raises `UsageError` that names the block that did not match, or the file that may not be changed.
+        """
+        changed = apply_patch(patch, self.sources(tree), self.files)
+        refuse_links(self.root if tree is None else tree, changed)
+        return changed
+
+    def with_seed(self, sources: Mapping[str, str], seed: int) -> SeededFiles | None:
+        """Return the files whose seed literals were rewritten, or None: then the noise is unknown."""
+        return rewrite_seeds(python_sources(sources), seed)
+
+    def knobs(self, sources: Mapping[str, str]) -> RepositoryKnobs:
+        """Return the constants and flags of the editable files."""
+        return RepositoryKnobs.of(python_sources(sources))
+
+    def space(self, sources: Mapping[str, str]) -> Space:
+        """Return the search space of the knobs."""
+        return self.knobs(sources).space

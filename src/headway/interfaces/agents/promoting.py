@@ -1,0 +1,70 @@
+"""`promote`: make an accepted candidate what others build on. A person confirms it, unless the study allows it."""
+
+from typing import Any
+
+from headway.core import UsageError
+from headway.interfaces.agents.candidates import SHORT, meant, note_json, verdict_of
+from headway.interfaces.agents.configurations import changes
+from headway.interfaces.agents.proposing import check_proposer
+from headway.interfaces.agents.whereabouts import store_flag, the_study
+from headway.store import PromotionRecord, Store, StudyRecord
+
+__all__ = ["answer_promotion", "promote", "promotion_json"]
+
+_LONGEST_NOTE = 2000
+
+
+def promote(
+    store: Store, *, candidate: str, study: str | None = None, note: str = "", proposer: str = "agent"
+) -> dict[str, Any]:
+    """Ask for the promotion of an accepted candidate; asked again, say what was answered.
+
+    Raises `UsageError` for a candidate that no verdict accepted: nothing is built on what may be noise.
+    """
+    record = the_study(store, study)
+    check_proposer(record, proposer)
+    if len(note) > _LONGEST_NOTE:
+        raise UsageError(f"The note has {len(note)} characters. At most {_LONGEST_NOTE} are kept: shorten it.")
+    item = meant(store, record, candidate)
+    verdict = verdict_of(store, record, item.claim.candidate)
+    if verdict is None or verdict.decision != "accepted":
+        why = "it has no verdict yet" if verdict is None else f"its verdict is {verdict.decision!r}: {verdict.sentence}"
+        raise UsageError(f"The candidate {item.short} cannot be promoted: {why} Only accepted ones can.")
+    asked = store.promotions.ask(record.id, item.claim.candidate, proposer=proposer, note=note)
+    return promotion_json(store, record, asked)
+
+
+def answer_promotion(store: Store, *, candidate: str, study: str | None, promoted: bool, by: str) -> dict[str, Any]:
+    """Write a person's word on a promotion, asked for or not. Not a verb of agents: the command line alone calls it."""
+    record = the_study(store, study)
+    item = meant(store, record, candidate)
+    if store.promotions.find(record.id, item.claim.candidate) is None:
+        promote(store, candidate=candidate, study=record.name, proposer=by)
+    return promotion_json(
+        store, record, store.promotions.answer(record.id, item.claim.candidate, promoted=promoted, by=by)
+    )
+
+
+def promotion_json(store: Store, study: StudyRecord, item: PromotionRecord) -> dict[str, Any]:
+    """Return a promotion: where it stands, and what is to be done."""
+    config = store.studies.candidate(item.candidate).config
+    short = item.candidate[:SHORT]
+    answer: dict[str, Any] = {
+        "study": study.name,
+        "candidate": short,
+        "state": item.state,
+        "asked_by": item.proposer,
+        "answered_by": item.answered_by,
+        "changes": changes(config, study.definition["baseline"]),
+    }
+    match item.state:
+        case "asked":
+            answer["said"] = "A person decides. Nothing is promoted until then; go on with other ideas."
+            answer["person_types"] = f"headway promote {study.name} {short} --confirm{store_flag(store.folder)}"
+        case "promoted":
+            answer["said"] = "Promoted. A study that builds on it takes this configuration as its baseline."
+            answer["config"] = dict(config)
+        case "refused":
+            answer["said"] = "A person refused it. Do not ask again; try another idea."
+    note = note_json(item.note, item.proposer)
+    return answer if note is None else {**answer, "note": note}
