@@ -37,7 +37,7 @@ def run(context: Context) -> Result:
             peers = {name: play(scenario, context.pick(_PEER_STUDIES, 50)) for name, (play, _) in PEERS.items()}
             tables.append(_table(scenario, played | peers, peers["greedy"]))
             for name in _MODES:
-                found, wanted = _held_against(scenario, played[name], peers["greedy"])
+                found, wanted = _held_against(scenario, played[name], peers["greedy"], known=_MODES[name])
                 prefix = f"{scenario.name}{'' if _MODES[name] else '_aa'}"
                 figures |= {f"{prefix}_{key}": value for key, value in found.items()}
                 targets |= {f"{prefix}_{key}": target for key, target in wanted.items()}
@@ -59,7 +59,7 @@ def _race(context: Context, pool: ProcessPoolExecutor, scenario: Scenario, studi
 
 
 def _held_against(
-    scenario: Scenario, played: Played, greedy: Played
+    scenario: Scenario, played: Played, greedy: Played, *, known: bool
 ) -> tuple[dict[str, float | None], dict[str, Target]]:
     share, each = _ratio(played.false, played.keeps)[0], float(played.false.mean())
     gained, claim = _against(played.gain, greedy.gain)[0], _ratio(played.claimed, played.gain)[0]
@@ -76,7 +76,7 @@ def _held_against(
         targets["false_share_of_keeps"] = at_most(share, _FALSE_SHARE)
     else:
         targets["false_keeps_a_study"] = at_most(each, _FALSE_KEEPS)
-    if scenario.gain_ratio is not None:
+    if scenario.gain_ratio is not None and known:  # as the others know the noise, and pay for no run to learn it
         targets["gain_of_greedys"] = at_least(gained, scenario.gain_ratio)
     return figures, targets
 
