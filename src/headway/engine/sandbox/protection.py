@@ -70,8 +70,12 @@ class Protection:
 
     @property
     def sound(self) -> bool:
-        """Tell whether untrusted code may run here: no network, no files, no secrets, nothing left behind."""
-        return self.network and self.files and self.environment and self.processes_ended
+        """Tell whether untrusted code may run here: no network, files, secrets, nothing left behind, no flood.
+
+        Who forks without end outruns a watch and takes the machine down, so the kernel must limit processes.
+        """
+        held = self.network and self.files and self.environment and self.processes_ended
+        return held and self.process_count == "limited"
 
     def __str__(self) -> str:
         if self.problem:
@@ -84,6 +88,8 @@ class Protection:
             "filtered system calls": self.system_calls,
         }
         missing = [word for word, holds in words.items() if not holds]
+        if self.process_count == "watched":
+            missing.append("a limit on processes (run as an ordinary user, or where a control group can be made)")
         memory = (
             "memory limited as a whole" if self.memory == "all" else "memory limited by process, watched as a whole"
         )
