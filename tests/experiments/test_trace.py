@@ -132,3 +132,12 @@ def test_a_second_start_tells_again_and_one_that_keeps_does_not(traced, tmp_path
 
 def test_a_missing_trace_holds_nothing(tmp_path):
     assert trace.read(str(tmp_path / "none")) == []
+
+
+def test_a_module_that_names_no_file_is_none_that_was_read(traced):
+    # As torch.ops and torch.classes do.
+    found = traced.run(
+        "import types\npretender = types.ModuleType('pretender')\npretender.__file__ = '_pretender.py'\n"
+        "sys.modules['pretender'] = pretender\ntrace.loaded()"
+    )
+    assert "_pretender.py" not in str(found)

@@ -92,7 +92,7 @@ def _entries(modules: list[ModuleType]) -> tuple[bytes, ...]:
     found: dict[bytes, None] = {}
     for module in modules:
         file = getattr(module, "__file__", None)
-        if isinstance(file, str):
+        if isinstance(file, str) and (os.path.isabs(file) or os.path.exists(file)):  # torch.ops names no file
             key = (file, id(getattr(module, "__spec__", None)))  # a module that is loaded again gets another spec
             if key not in _sights:  # the stamp is that of the first look: what was loaded is not what is there later
                 _sights[key] = _sight(os.path.abspath(file), imported=True)

@@ -4,6 +4,7 @@ The harness talks to Headway through the command line; nothing here knows the in
 """
 
 import contextlib
+import glob
 import os
 import signal
 import struct
@@ -126,7 +127,8 @@ class Project:
 
     def checkpoints(self) -> set[Path]:
         """Return the checkpoints that lie in the store."""
-        return set(self.store.glob("checkpoints/*/*.ckpt"))
+        # Path.glob raises where a folder goes away while it looks.
+        return {Path(name) for name in glob.glob(str(self.store / "checkpoints" / "*" / "*.ckpt"))}
 
     @property
     def _clock(self) -> Path:
