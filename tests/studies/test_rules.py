@@ -138,6 +138,19 @@ def test_a_candidate_outside_of_the_space_is_refused_by_its_place():
         Study(train, baseline={"change": "none"}, candidates=[{"change": "good"}, {"change": "god"}])
 
 
+def test_a_race_whose_baseline_fails_with_most_seeds_ends_with_the_reason(tmp_path):
+    @headway.experiment(metric="loss", space={"lr": headway.Float(0, 1)})
+    def brittle(run):
+        if run.seed:
+            raise ValueError("only the first seed works")
+        run.report(loss=run.config.lr)
+
+    study = Study(brittle, name="brittle", baseline={"lr": 0.5}, candidates=[{"lr": 0.4}], rule="race")
+    summary = study.run(store=tmp_path / ".headway", backend="inline", observer=QuietObserver())
+    assert summary.study.state == "finished"
+    assert "fewer than two of 3 seeds, so its noise is unknown" in summary.sentence
+
+
 # follow-ups
 
 

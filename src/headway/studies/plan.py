@@ -190,6 +190,7 @@ class StudyPlan:
             self._search_over = True
             return None
         wanted = racing.next(busy) if self._affordable(busy) else Wanted("over")
+        self._note = self._note or racing.problem
         if wanted is None:
             return None
         if wanted.kind == "run":

@@ -69,6 +69,8 @@ class Racing:
         for seed in self.first_seeds:
             if not self._ended(key := (self._baseline, seed)):
                 return None if key in busy else Wanted("run", *key)
+        if len(self._first_values()) < 2:
+            return Wanted("over")  # `problem` says why
         race = self._begun()
         running = [(candidate, self._index(seed)) for candidate, seed in busy if candidate in self._in_race]
         action = race.next(running)
@@ -84,6 +86,16 @@ class Racing:
         self._results.append((candidate, seed, None if identical else value))
         if self._race is not None:
             self._observe(*self._results[-1])
+
+    @property
+    def problem(self) -> str | None:
+        """Return why there is no race: the noise cannot be measured where the baseline fails with most seeds."""
+        if len(self._first_values()) >= 2 or not all(self._ended((self._baseline, seed)) for seed in self.first_seeds):
+            return None
+        return (
+            f"The baseline reached a value with fewer than two of {_AA} seeds, so its noise is unknown and nothing can "
+            "be compared with it. See why it failed: headway trials; then run the study again with --retry-failed."
+        )
 
     def learned(self) -> dict[str, Any] | None:
         """Return what later studies of the experiment may begin with, as JSON."""
@@ -111,10 +123,7 @@ class Racing:
     def _begun(self) -> Race:
         """Return the race; begin it when the first runs of the baseline have told the noise."""
         if self._race is None:
-            first = [
-                value for candidate, _, value in self._results if candidate == self._baseline and value is not None
-            ]
-            noise, shared = self._noise(first[:_AA])
+            noise, shared = self._noise(self._first_values())
             self._race = Race(
                 self._record.direction,
                 noise,
@@ -127,6 +136,13 @@ class Racing:
             for result in self._results:
                 self._observe(*result)
         return self._race
+
+    def _first_values(self) -> list[float]:
+        return [
+            value
+            for candidate, seed, value in self._results
+            if candidate == self._baseline and seed in self.first_seeds and value is not None
+        ]
 
     def _observe(self, candidate: str, seed: int, value: float | None) -> None:
         race = self._begun()
