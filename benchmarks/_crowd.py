@@ -216,14 +216,16 @@ def _outcome(store: Path, members: Sequence[_Member], *, seconds: float, largest
     problems = [text for item in members for text in item.problem(_PAUSED if item.script == "engine" else 0)]
     said = [(item.script, item.said()) for item in members if item.script != "engine" and not item.problem(0)]
     problems += [text for _, data in said for text in data["problems"]]
-    fed = [(data["study"], config) for script, data in said if script == "feeder" for config in data["fed"]]
+    feeders_said = [data for script, data in said if script == "feeder"]
+    fed = [(data["study"], config) for data in feeders_said for config in data["fed"]]
+    known = sum(data["known"] for data in feeders_said)
     with Store.open(store, create=False) as opened:
         return Outcome(
             calls=_calls(members),
             problems=problems,
             looks=sum(data["looks"] for script, data in said if script == "reader"),
             fed=len(fed),
-            lost=_lost(opened, fed),
+            lost=_lost(opened, fed, known),
             run_twice=_run_twice(opened),
             trials=int(opened.database.rows("SELECT count(*) FROM trials")[0][0]),
             seconds=seconds,
@@ -239,8 +241,11 @@ def _calls(members: Sequence[_Member]) -> dict[tuple[str, str], Calls]:
     return {key: Calls([wall for wall, _ in times], [still for _, still in times]) for key, times in found.items()}
 
 
-def _lost(store: Store, fed: Sequence[tuple[str, Mapping[str, float]]]) -> list[str]:
-    """Say which of the candidates that were fed has no trial that ran to its end, or is not in the record at all."""
+def _lost(store: Store, fed: Sequence[tuple[str, Mapping[str, float]]], known: int) -> list[str]:
+    """Say which of the candidates that were fed has no trial that ran to its end, or is not in the record at all.
+
+    Of these, `known` ones were told to be in the record already, and so are not queued twice.
+    """
     lost: list[str] = []
     for name, config in fed:
         study = store.studies.get(name)
@@ -249,7 +254,9 @@ def _lost(store: Store, fed: Sequence[tuple[str, Mapping[str, float]]]) -> list[
         if place is None or place.trial.state != TrialState.COMPLETE:
             lost.append(f"{name}: {dict(config)} {'was never run' if place is None else place.trial.state}")
     queued = int(store.database.rows("SELECT count(*) FROM queue")[0][0])
-    return lost if queued == len(fed) else [*lost, f"{len(fed)} were fed, and {queued} stand in the queue's record"]
+    if queued + known == len(fed):
+        return lost
+    return [*lost, f"{len(fed)} were fed, {known} of them known, and {queued} stand in the queue's record"]
 
 
 def _run_twice(store: Store) -> list[str]:

@@ -1,7 +1,8 @@
 """Put candidates into a study's queue: `crowd_feeder.py TIMES STUDY NUMBER COUNT SECONDS`.
 
 A third goes through `headway propose`, a third through a store opened for it, a third through one that stays open. Each
-fifth candidate is also fed by this feeder's neighbour. Prints one line of JSON: what was fed, and what went wrong.
+fifth candidate is also fed by this feeder's neighbour; `headway propose` does not queue it again where it was known.
+Prints one line of JSON: what was fed, how many of these were known, and what went wrong.
 """
 
 import json
@@ -27,19 +28,21 @@ def main(times: Path, study: str, number: int, count: int, seconds: float) -> No
     chance = random.Random(f"feeder {study} {number}")
     fed: list[Mapping[str, float]] = []
     problems: list[str] = []
+    known = 0
     with Store.open(_STORE, create=False) as store:
         for index in range(count):
             config = _config(study, number, index)
             try:
-                problem = _feed(store, study, config, number, way=index % 3)
+                problem, new = _feed(store, study, config, number, way=index % 3)
             except Exception as error:
-                problem = repr(error)
+                problem, new = repr(error), True
+            known += not new
             if problem is None:
                 fed.append(config)
             else:
                 problems.append(f"{config}: {problem}")
             time.sleep(chance.uniform(0, 2 * seconds / count))
-    print(json.dumps({"study": study, "fed": fed, "problems": problems}))
+    print(json.dumps({"study": study, "fed": fed, "known": known, "problems": problems}))
 
 
 def _config(study: str, number: int, index: int) -> dict[str, float]:
@@ -48,19 +51,21 @@ def _config(study: str, number: int, index: int) -> dict[str, float]:
     return {"x": chance.random(), "y": chance.random()}
 
 
-def _feed(store: Store, study: str, config: Mapping[str, float], number: int, *, way: int) -> str | None:
-    """Feed one candidate; return what went wrong."""
+def _feed(store: Store, study: str, config: Mapping[str, float], number: int, *, way: int) -> tuple[str | None, bool]:
+    """Feed one candidate; return what went wrong, and whether it was new to the queue."""
     proposer = f"feeder {number}"
     if way == 0:
-        words = ["propose", study, "--proposer", proposer, *(f"{name}={value!r}" for name, value in config.items())]
-        result = CliRunner().invoke(cli, words)
-        return f"code {result.exit_code}: {result.output[-500:]}" if result.exit_code else None
+        values = (f"{name}={value!r}" for name, value in config.items())
+        result = CliRunner().invoke(cli, ["propose", study, "--json", "--proposer", proposer, *values])
+        if result.exit_code:
+            return f"code {result.exit_code}: {result.output[-500:]}", True
+        return None, json.loads(result.stdout)["new"]
     if way == 1:
         with Store.open(_STORE, create=False) as own:
             own.studies.enqueue(own.studies.get(study).id, config, proposer=proposer)
     else:
         store.studies.enqueue(store.studies.get(study).id, config, proposer=proposer)
-    return None
+    return None, True
 
 
 if __name__ == "__main__":
