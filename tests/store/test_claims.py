@@ -177,3 +177,24 @@ def test_a_promotion_is_asked_for_once_and_answered_by_a_person(store, study):
     assert store.promotions.ask(study.id, candidate, proposer="bob").state == "refused"
     store.promotions.allow(study.id, True)
     assert store.promotions.ask(study.id, candidate, proposer="bob").state == "refused"
+
+
+def test_queueing_looks_at_an_index_however_many_wait(tmp_path):
+    with Store.open(tmp_path / ".headway") as store:
+        seen = []
+        real = store.database.row
+
+        def watched(sql, values=()):
+            if "FROM queue" in sql:
+                seen.append((sql, values))
+            return real(sql, values)
+
+        store.database.row = watched
+        study = store.studies.create(
+            name="s", definition={}, settings={}, source="", experiment="e", metric="m", direction="minimize"
+        )
+        store.claims.claim(study, {"x": 1}, proposer="a")
+        assert len(seen) >= 3
+        for sql, values in seen:
+            (plan,) = (row["detail"] for row in store.database.rows(f"EXPLAIN QUERY PLAN {sql}", values))
+            assert plan.count("=?") >= 2, plan  # not the study alone, which is the whole queue

@@ -108,7 +108,7 @@ print("all told")
 def test_a_database_on_a_full_or_read_only_disk_says_so(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = f"mount -t tmpfs -o size=1m none {disk}"
+    mount = f"mount -t tmpfs -o size=2m none {disk}"
     try:
         probe = subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, text=True)
     except FileNotFoundError:

@@ -4,6 +4,8 @@ ALTER TABLE queue ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;  -- equal prioriti
 ALTER TABLE queue ADD COLUMN token TEXT;                       -- the sender's own name for it: sent twice, queued once
 DROP INDEX queue_waiting;
 CREATE INDEX queue_waiting ON queue (study, priority DESC, turn, id) WHERE taken IS NULL;
+CREATE INDEX queue_own ON queue (study, proposer, priority, turn) WHERE taken IS NULL;  -- a proposer's last turn
+CREATE INDEX queue_configs ON queue (study, config) WHERE taken IS NULL;                -- is the idea there already?
 CREATE UNIQUE INDEX queue_tokens ON queue (study, proposer, token) WHERE token IS NOT NULL;
 
 CREATE TABLE promotions (              -- accepted candidates that somebody wants to build on
