@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from headway.core import UsageError
-from headway.engine import EngineSettings, processes
+from headway.engine import EngineSettings
 from headway.engine.backends import InlineBackend, LocalBackend, SpawnBackend, make_backend
+from headway.sandbox import processes
 from headway.testing.backends import BackendConformance
 
 OUTLIVES = """

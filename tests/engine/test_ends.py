@@ -10,7 +10,7 @@ import time
 import pytest
 
 from headway.core import Reason, TrialState
-from headway.engine import processes
+from headway.sandbox import processes
 from headway.store import Store
 
 GALLERY = """
@@ -290,7 +290,7 @@ def test_a_traceback_is_kept_without_secrets_and_the_store_holds_none(gallery):
 
 
 def test_a_grandchild_that_left_its_session_is_ended_with_its_trial(gallery, trial):
-    from headway.engine import processes
+    from headway.sandbox import processes
 
     started = processes.start_time(int(trial("grandchild").metrics["pid"]))
     assert started is None or not processes.alive(int(trial("grandchild").metrics["pid"]), started)

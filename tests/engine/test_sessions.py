@@ -8,8 +8,9 @@ import time
 import pytest
 
 from headway.core import Reason, StudyBusy, TrialState
-from headway.engine import SuccessiveHalving, processes
+from headway.engine import SuccessiveHalving
 from headway.engine.progress import Follower
+from headway.sandbox import processes
 from headway.store import live_points
 
 WALKS = [("walk", 0), ("walk", 1)]

@@ -26,7 +26,7 @@ def test_an_edit_between_trials_counts_from_the_next_one_on(bench):
 
 
 def test_a_template_whose_trials_have_ended_does_not_stay(bench):
-    from headway.engine import processes
+    from headway.sandbox import processes
 
     made = bench(more=OWN_VERSION.format(1))
     study, counts = made.folder / "study_of_bench.py", []
@@ -191,7 +191,7 @@ def test_inline_and_forked_trials_draw_the_same_curve(bench):
 
 
 def test_an_inline_trial_that_was_left_open_does_not_end_its_own_process(bench):
-    from headway.engine import processes
+    from headway.sandbox import processes
 
     made = bench()
     made.play("one", backend="inline")

@@ -10,8 +10,9 @@ import time
 import pytest
 
 from headway.core import DefinitionChanged, StudyBusy, UsageError
-from headway.engine import EngineSettings, processes
+from headway.engine import EngineSettings
 from headway.experiments import load_file
+from headway.sandbox import processes
 from headway.store import Store
 from headway.studies import QuietObserver, record_of, run_study, studies_in
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headway.core import Limits, Reason
-from headway.engine import processes
 from headway.engine.backends import Backend, Process
 from headway.engine.outcome import Exit
 from headway.engine.output import OutputSink
@@ -18,6 +17,7 @@ from headway.engine.slots import Lease
 from headway.engine.spec import AttemptSpec
 from headway.engine.work import Assignment
 from headway.experiments import EXIT_NO_DISK
+from headway.sandbox import processes
 from headway.store import Point, Signal, TrialRecord, refusal
 
 __all__ = ["Attempt"]

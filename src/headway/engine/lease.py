@@ -4,7 +4,7 @@ import os
 import shlex
 
 from headway.core import StoreError, StudyBusy
-from headway.engine import processes
+from headway.sandbox import processes
 from headway.store import Store, StudyRecord
 
 __all__ = ["MARK", "mark", "own_mark", "refuse_busy", "release", "take"]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headway.core import FileUse, Limits, Manifest, Reason, TrialState
-from headway.engine import processes
 from headway.engine.manifests import Filed, Library, bytes_of
 from headway.engine.outcome import Exit, Outcome, judge
 from headway.engine.progress import Follower, Progress
 from headway.experiments import trace
+from headway.sandbox import processes
 from headway.store import AttemptRecord, Store, StudyRecord, TrialRecord
 
 __all__ = ["LOST", "LOST_BESIDE", "AttemptPlaces", "Recorder"]

@@ -27,10 +27,11 @@ from types import FrameType
 from typing import Any
 
 from headway.core import DiskError, Redactor
-from headway.engine import confine, crash, processes, warming
+from headway.engine import confine, crash, warming
 from headway.engine.spec import AttemptSpec, Origin
 from headway.engine.worker import find_experiment, perform, set_thread_variables
 from headway.experiments import EXIT_NO_DISK, Experiment, trace
+from headway.sandbox import processes
 from headway.store import own_writes
 
 __all__ = ["main"]

@@ -20,13 +20,14 @@ from typing import Any, ClassVar
 import pytest
 
 from headway.core import ExperimentError
-from headway.engine import Origin, processes
+from headway.engine import Origin
 from headway.engine.backends import Backend, BackendSetup, Process
 from headway.engine.manifests import observed
 from headway.engine.outcome import Exit
 from headway.engine.progress import Follower, Progress
 from headway.engine.spec import AttemptSpec
 from headway.experiments import load_file
+from headway.sandbox import processes
 from headway.testing import nasty
 
 __all__ = ["BackendConformance"]

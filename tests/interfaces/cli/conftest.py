@@ -168,7 +168,7 @@ def study(store: Store) -> StudyRecord:
 @pytest.fixture
 def own_lease(store: Store, study: StudyRecord) -> StudyRecord:
     """Let this very process be the engine that runs the study."""
-    from headway.engine import processes
+    from headway.sandbox import processes
 
     started = processes.start_time(os.getpid())
     assert started is not None

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from headway.engine import processes
+from headway.sandbox import processes
 from headway.store import FOLDER, Store
 from tests.interfaces.cli.conftest import FIRST, wait_until
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from headway.core import TrialState
-from headway.engine import processes
+from headway.sandbox import processes
 from headway.store import Store, StudyRecord
 from tests.interfaces.cli.conftest import BASELINE, add_trial, make_study, wait_until
 

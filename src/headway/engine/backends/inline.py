@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from headway.core import Clock, Redactor, SystemClock
-from headway.engine import crash, processes
+from headway.engine import crash
 from headway.engine.backends.base import Backend, BackendSetup, Process, cannot_load, link_trace
 from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec
 from headway.engine.worker import perform
 from headway.experiments import trace
+from headway.sandbox import processes
 
 __all__ = ["InlineBackend"]
 

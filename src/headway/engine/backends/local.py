@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from headway.core import HeadwayError
-from headway.engine import lease, processes
+from headway.engine import lease
 from headway.engine.backends.base import Backend, BackendSetup, Process, WorkerLost, cannot_load, link_trace
 from headway.engine.outcome import Exit, signal_name
 from headway.engine.spec import AttemptSpec
 from headway.engine.worker import set_thread_variables
+from headway.sandbox import processes
 
 __all__ = ["LocalBackend"]
 

@@ -8,11 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from headway.engine import lease, processes
+from headway.engine import lease
 from headway.engine.backends.base import Backend, BackendSetup, Process
 from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec
 from headway.engine.worker import set_thread_variables
+from headway.sandbox import processes
 
 __all__ = ["SpawnBackend"]
 

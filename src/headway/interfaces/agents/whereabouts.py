@@ -63,7 +63,7 @@ def engine_alive(study: StudyRecord) -> bool:
     """Tell whether an engine runs the study now: its lease names a process that is alive."""
     if study.lease_pid is None or study.lease_started is None:
         return False
-    from headway.engine import processes
+    from headway.sandbox import processes
 
     return processes.alive(study.lease_pid, study.lease_started)
 

@@ -141,7 +141,7 @@ def _extra(package: str, extra: str, purpose: str) -> Check:
 
 def _sandbox() -> Check:
     """Say what untrusted code would find here: its attacks are tried, which takes a tenth of a second."""
-    from headway.engine.sandbox import protection
+    from headway.sandbox import protection
 
     found = protection()
     path = shutil.which("bwrap")

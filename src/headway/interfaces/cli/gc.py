@@ -105,7 +105,7 @@ def _age_days(trial: "TrialRecord") -> float:
 
 def _lives(name: str) -> bool:
     """Tell whether the process that a folder is named after may live: an engine without a lease yet, or reproducing."""
-    from headway.engine import processes
+    from headway.sandbox import processes
 
     return name.isdecimal() and processes.start_time(int(name)) is not None
 

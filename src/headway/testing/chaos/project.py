@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headway.engine import processes
+from headway.sandbox import processes
 
 __all__ = ["Finished", "Member", "Project", "command_line"]
 

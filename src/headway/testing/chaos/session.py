@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Set
 
-from headway.engine import processes
+from headway.sandbox import processes
 from headway.testing.chaos.faults import Whom
 from headway.testing.chaos.plan import Moment, Sign
 from headway.testing.chaos.project import Finished, Member, Project, command_line

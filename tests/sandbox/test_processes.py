@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headway.engine import processes
+from headway.sandbox import processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

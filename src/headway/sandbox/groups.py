@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from headway.engine import processes
-from headway.engine.sandbox.limits import SandboxLimits
+from headway.sandbox import processes
+from headway.sandbox.limits import SandboxLimits
 
 __all__ = ["ControlGroup"]
 

@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from headway.core import UsageError
-from headway.engine.sandbox import seccomp
-from headway.engine.sandbox.collect import Kept
-from headway.engine.sandbox.limits import SandboxLimits
-from headway.engine.sandbox.running import KEEPER, Ended, Running
-from headway.engine.sandbox.view import (
+from headway.sandbox import seccomp
+from headway.sandbox.collect import Kept
+from headway.sandbox.limits import SandboxLimits
+from headway.sandbox.running import KEEPER, Ended, Running
+from headway.sandbox.view import (
     Mount,
     linked_elsewhere,
     ordered,

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from headway.core import UsageError
-from headway.engine import processes
-from headway.engine.sandbox import Sandbox, SandboxLimits, interpreter_paths, protection
+from headway.sandbox import Sandbox, SandboxLimits, interpreter_paths, processes, protection
 
 PROBLEM = protection().problem
 pytestmark = pytest.mark.skipif(bool(PROBLEM), reason=f"no sandbox on this machine: {PROBLEM}")
@@ -257,7 +256,7 @@ def test_forking_without_end_ends(world, monkeypatch, limited):
     if limited and protection().process_count != "limited":
         pytest.skip("no control group can be made here, so the kernel does not limit root's processes")
     if not limited:
-        from headway.engine.sandbox import groups
+        from headway.sandbox import groups
 
         monkeypatch.setattr(groups, "_own_groups", dict)
     before = len(list(Path("/proc").glob("[0-9]*")))
@@ -341,7 +340,7 @@ def test_a_memory_hog_fails_alone(world):
 @pytest.mark.parametrize("grouped", [True, False])
 def test_memory_is_counted_over_all_processes(world, monkeypatch, grouped):
     if not grouped:
-        from headway.engine.sandbox import groups
+        from headway.sandbox import groups
 
         monkeypatch.setattr(groups, "_own_groups", dict)
     elif protection().memory != "all":
@@ -487,7 +486,7 @@ def test_an_ordinary_user_gets_the_same(tmp_path):
 
 
 def _as_nobody(root):
-    from headway.engine.sandbox import groups
+    from headway.sandbox import groups
 
     groups._own_groups.cache_clear()
     limits = SandboxLimits(wall_seconds=10, processes=20)

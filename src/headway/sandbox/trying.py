@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from headway.core import HeadwayError
-from headway.engine import processes
-from headway.engine.sandbox.groups import ControlGroup
-from headway.engine.sandbox.limits import SandboxLimits
-from headway.engine.sandbox.sandbox import Sandbox
-from headway.engine.sandbox.view import interpreter_paths
+from headway.sandbox import processes
+from headway.sandbox.bubblewrap import Sandbox
+from headway.sandbox.groups import ControlGroup
+from headway.sandbox.limits import SandboxLimits
+from headway.sandbox.view import interpreter_paths
 
 __all__ = ["Protection", "protection"]
 

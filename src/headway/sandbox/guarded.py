@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import cast
 
 from headway.core import HeadwayError, UsageError, digest, digest_bytes
-from headway.engine.sandbox import seccomp
-from headway.engine.sandbox.collect import collect
-from headway.engine.sandbox.limits import SandboxLimits
-from headway.engine.sandbox.running import Ended
-from headway.engine.sandbox.sandbox import Sandbox
-from headway.engine.sandbox.view import Mount
+from headway.sandbox import seccomp
+from headway.sandbox.bubblewrap import Sandbox
+from headway.sandbox.collect import collect
+from headway.sandbox.limits import SandboxLimits
+from headway.sandbox.running import Ended
+from headway.sandbox.view import Mount
 
 __all__ = ["Bound", "GuardedEvaluation", "Scored", "checked"]
 

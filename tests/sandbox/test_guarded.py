@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headway.core import HeadwayError, UsageError
-from headway.engine.sandbox import (
+from headway.sandbox import (
     Bound,
     GuardedEvaluation,
     Sandbox,
@@ -18,7 +18,7 @@ from headway.engine.sandbox import (
     interpreter_paths,
     protection,
 )
-from headway.engine.sandbox.guarded import checked
+from headway.sandbox.guarded import checked
 
 PROBLEM = protection().problem
 pytestmark = pytest.mark.skipif(bool(PROBLEM), reason=f"no sandbox on this machine: {PROBLEM}")
@@ -260,7 +260,7 @@ def test_only_declared_metrics_are_returned():
 
 
 def test_the_helper_needs_nothing_of_headway():
-    from headway.engine.sandbox import guarded
+    from headway.sandbox import guarded
 
     text = Path(guarded.__file__).with_name("headway_result.py").read_text()
     assert "headway.core" not in text

@@ -3,9 +3,9 @@
 import pytest
 
 from headway.core import UsageError
-from headway.engine.sandbox import Sandbox
-from headway.engine.sandbox.protection import protection
-from headway.engine.sandbox.sandbox import bubblewrap
+from headway.sandbox import Sandbox
+from headway.sandbox.bubblewrap import bubblewrap
+from headway.sandbox.trying import protection
 
 
 @pytest.fixture

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Literal
 
 from headway.core import HeadwayError
-from headway.engine import processes
-from headway.engine.sandbox.collect import Kept, collect, tidy
-from headway.engine.sandbox.groups import ControlGroup
-from headway.engine.sandbox.limits import SandboxLimits
-from headway.engine.sandbox.view import bytes_below
+from headway.sandbox import processes
+from headway.sandbox.collect import Kept, collect, tidy
+from headway.sandbox.groups import ControlGroup
+from headway.sandbox.limits import SandboxLimits
+from headway.sandbox.view import bytes_below
 
 __all__ = ["KEEPER", "Ended", "Reason", "Running"]
 

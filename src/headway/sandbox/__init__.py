@@ -1,0 +1,45 @@
+"""Running what nobody trusts: a command in a sandbox, and an evaluator whose word it cannot forge.
+
+A candidate runs in `Sandbox`; what it left is scored by `GuardedEvaluation`; `protection` says what this machine gives.
+`processes` finds and ends what a trial started.
+"""
+
+from typing import TYPE_CHECKING
+
+from headway.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from headway.sandbox.bubblewrap import Sandbox
+    from headway.sandbox.collect import Kept
+    from headway.sandbox.guarded import Bound, GuardedEvaluation, Scored
+    from headway.sandbox.limits import SandboxLimits
+    from headway.sandbox.running import Ended, Running
+    from headway.sandbox.trying import Protection, protection
+    from headway.sandbox.view import interpreter_paths
+
+__all__ = [
+    "Bound",
+    "Ended",
+    "GuardedEvaluation",
+    "Kept",
+    "Protection",
+    "Running",
+    "Sandbox",
+    "SandboxLimits",
+    "Scored",
+    "interpreter_paths",
+    "protection",
+]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "collect": ("Kept",),
+        "guarded": ("Bound", "GuardedEvaluation", "Scored"),
+        "limits": ("SandboxLimits",),
+        "trying": ("Protection", "protection"),
+        "running": ("Ended", "Running"),
+        "bubblewrap": ("Sandbox",),
+        "view": ("interpreter_paths",),
+    },
+)
