@@ -36,7 +36,7 @@ def test_a_claimed_idea_belongs_to_the_first_who_brought_it(store, study):
     assert (first.new, first.proposer, first.number) == (True, "anna", None)
     assert (second.new, second.proposer, second.queued) == (False, "anna", first.queued)
     assert store.claims.waiting(study.id) == {"anna": 1}
-    assert store.claims.note_of(study.id, {"i": 1}) == "why"
+    assert store.claims.note_of(study.id, first.candidate) == "why"
     store.studies.dequeue(study.id, 1, "e")
     third = store.claims.claim(study, {"i": 1}, proposer="bob")
     assert (third.new, third.proposer, third.number) == (False, "anna", 1)

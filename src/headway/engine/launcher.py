@@ -1,5 +1,6 @@
 """From an assignment to a running attempt: the trial's row, its folder, its spec, a process from the backend."""
 
+import json
 import os
 import shutil
 import time
@@ -114,11 +115,19 @@ class Launcher:
             memory_bytes=self._limits.memory_bytes,
             cpu_seconds=self._limits.cpu_seconds,
             ignore=(str(self._store.folder),),
+            patch=self._patch(assignment.candidate),
         )
         if live is None:  # a command's scripts read their spec, and write logs of their own
             os.makedirs(spec.folder, exist_ok=True)
             spec.write()
         return spec
+
+    def _patch(self, candidate: str) -> Mapping[str, str]:
+        """Return the files that a candidate changes; configurations of functions and commands change none."""
+        if self._origin.repository is None:
+            return {}
+        patch = self._store.studies.candidate(candidate).patch
+        return {} if patch is None else json.loads(patch)
 
     def _live(self, slot: int) -> str:
         """Return the folder where the attempts in a slot keep their run logs, one after the other."""
@@ -181,9 +190,14 @@ class Launcher:
                 "file": self._origin.file and os.path.relpath(self._origin.file, self._experiment.root),
                 "pickled": self._origin.pickled and Path(self._origin.pickled).name,
                 "command": self._origin.command and dict(self._origin.command),
+                **({"repository": _without_sources(self._origin.repository)} if self._origin.repository else {}),
                 "limits": self._experiment.limits.to_json(),
                 "needs": self._experiment.needs.to_json(),
                 "backend": self._backend.name,
                 "rungs": list(self._rungs) if scheduled else [],
             }
         return self._records[scheduled]
+
+
+def _without_sources(repository: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in repository.items() if name != "sources"}

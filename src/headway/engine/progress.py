@@ -31,6 +31,7 @@ class Progress:
     refusal: int | None = None
     inputs: list[str] = field(default_factory=list[str])
     artifacts: dict[str, str] = field(default_factory=dict[str, str])
+    remarks: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def take(self, item: Point | Mark) -> None:
         """Take in one point or mark."""
@@ -61,6 +62,8 @@ class Progress:
                 self.inputs.append(data["path"])
             case "artifact":
                 self.artifacts[data["name"]] = data["path"]
+            case "remark":
+                self.remarks.append(data)
             case "failed":
                 self.failure = data
             case "ended":

@@ -24,6 +24,7 @@ LOST, LOST_BESIDE = "lost", "lost beside others"
 _END_SECONDS = 10.0
 _LAST_ATTEMPTS = 256  # more than an engine has running at a time
 _WITHOUT_STATE = (TrialState.COMPLETE, TrialState.FAILED)  # nothing goes on from their checkpoints
+_MOST_REMARKS = 100
 _PASSING = ("trace", "template.trace", "spec.json")
 
 
@@ -113,6 +114,10 @@ class Recorder:
             )
             for damage in progress.damaged:
                 self._store.events.add("damaged checkpoint", study=self._study.id, trial=trial, **damage)
+            for remark in progress.remarks[:_MOST_REMARKS]:
+                self._store.events.add(
+                    remark["about"], study=self._study.id, trial=trial, text=remark["text"], **remark["data"]
+                )
             if progress.failure is not None:
                 self._store.events.add(
                     "failed", study=self._study.id, trial=trial, traceback=progress.failure["traceback"]
@@ -209,7 +214,7 @@ def _remove_passing(folder: Path) -> None:
         for entry in os.scandir(folder):
             if entry.name.endswith(".runlog") or entry.name in _PASSING:
                 os.unlink(entry.path)
-            elif entry.name == "artifacts":
+            elif entry.name in ("artifacts", "work"):  # the latter where the worker of a repository was ended
                 shutil.rmtree(entry.path, ignore_errors=True)
         with contextlib.suppress(OSError):  # not empty
             folder.rmdir()

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,22 @@ __all__ = ["AttemptSpec", "Origin"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Say where a worker finds the experiment: in `file`, in `pickled` where a notebook defined it, or a `command`."""
+    """Say where a worker finds the experiment: in `file`, in `pickled` where a notebook defined it, or here.
+
+    `command` and `repository` are all that is to be known of such an experiment: nothing is imported for them.
+    """
 
     identity: str
     folder: str
     file: str | None = None
     pickled: str | None = None
     command: Mapping[str, Any] | None = None
+    repository: Mapping[str, Any] | None = None
+
+    @property
+    def imports(self) -> bool:
+        """Tell whether the project's code runs in the worker itself."""
+        return self.command is None and self.repository is None
 
     def to_json(self) -> dict[str, Any]:
         """Return the origin as JSON."""
@@ -48,6 +57,7 @@ class AttemptSpec:
     memory_bytes: int = 0
     cpu_seconds: float = 0.0
     ignore: tuple[str, ...] = ()
+    patch: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def log(self) -> Path:

@@ -60,7 +60,7 @@ class _Template:
 
     def prepare(self) -> None:
         """Import, set up, probe; tell the engine how trials will be started."""
-        if self._origin.command is not None:
+        if not self._origin.imports:
             self._experiment = find_experiment(self._origin)
             self._say(ready="fork", note="", seconds=0.0)
             return
@@ -157,7 +157,7 @@ class _Template:
                 os.execv(sys.executable, [sys.executable, "-m", "headway.engine.worker", order])
             confine.limit(spec, self._data_bytes)
             assert self._experiment is not None
-            if self._origin.command is None:
+            if self._origin.imports:
                 with own_writes(Path(spec.trace)):
                     trace.start(spec.trace, spec.ignore, keep=True, attempt=spec.attempt)
             code = perform(self._experiment, spec, self._setup)

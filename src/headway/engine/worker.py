@@ -27,6 +27,7 @@ from headway.experiments import (
     Experiment,
     Paused,
     Run,
+    StepsFailed,
     load_file,
     registered,
     seed_everything,
@@ -63,6 +64,10 @@ def find_experiment(origin: Origin) -> Experiment:
     os.chdir(origin.folder)
     if origin.command is not None:
         return CommandExperiment.from_json(origin.command)
+    if origin.repository is not None:
+        from headway.experiments.repositories import RepositoryExperiment
+
+        return RepositoryExperiment.from_json(origin.repository)
     if origin.pickled is not None:
         import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
 
@@ -94,6 +99,7 @@ def perform(experiment: Experiment, spec: AttemptSpec, setup: Any) -> int:
         checkpoint_folder=Path(spec.checkpoints),
         setup=setup,
         rungs=rungs,
+        patch=spec.patch,
     )
     set_current(run)
     before = random.getstate()
@@ -139,8 +145,8 @@ def _tell(log: RunLog, error: BaseException) -> int:
         log.last_mark("exited", code=0)
         return 0
     redactor = Redactor.of_environment(os.environ)
-    ours = isinstance(error, CommandFailed | HeadwayError)  # it says in a sentence what is wrong
-    if isinstance(error, CommandFailed):
+    ours = isinstance(error, CommandFailed | StepsFailed | HeadwayError)  # it says in a sentence what is wrong
+    if isinstance(error, CommandFailed | StepsFailed):
         tail = crash.shortened(error.tail, redactor)
         mark = fingerprint.of_text(tail)
         trace_text = redactor.text("\n".join(tail))
@@ -163,6 +169,8 @@ def _reason(error: BaseException) -> Reason:
     match error:
         case BadMetric():
             return Reason.BAD_METRIC
+        case StepsFailed(reason=reason):
+            return reason
         case SystemExit():
             return Reason.EXITED
         case CommandFailed(code=code) if code < 0:
@@ -186,7 +194,7 @@ def main() -> None:
     confine.die_first_without_memory()
     confine.limit(spec, confine.data_bytes())
     try:
-        if origin.command is None:
+        if origin.imports:
             with own_writes(Path(spec.trace)):
                 trace.start(spec.trace, spec.ignore, attempt=spec.attempt)
         code = _prepare_and_perform(origin, spec)

@@ -6,7 +6,7 @@ from headway.experiments.definition import Experiment, FunctionExperiment, exper
 from headway.experiments.loading import StopLoading, load_file, loading
 from headway.experiments.metrics import LineSplitter, MetricLine, OutputParser
 from headway.experiments.randomness import seed_everything
-from headway.experiments.run import EXIT_NO_DISK, EXIT_PAUSED, BadMetric, Paused, Run, RunChannel, Settings
+from headway.experiments.run import EXIT_NO_DISK, EXIT_PAUSED, BadMetric, Paused, Run, RunChannel, Settings, StepsFailed
 
 __all__ = [
     "EXIT_NO_DISK",
@@ -23,6 +23,7 @@ __all__ = [
     "Run",
     "RunChannel",
     "Settings",
+    "StepsFailed",
     "StopLoading",
     "command",
     "current_run",

@@ -98,6 +98,16 @@ class Experiment(ABC):
         """Tell whether trials run in a process of their own that the worker only launches."""
         return False
 
+    @property
+    def trust(self) -> str | None:
+        """Return how far scores can be believed where nobody's code is trusted; None for a person's own code."""
+        return None
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """Return what a study's definition says of the experiment beside `described`, as JSON."""
+        return {}
+
     def prepare(self) -> Any:
         """Load what all trials share; `run.setup` hands it on."""
         return None

@@ -9,11 +9,11 @@ import math
 import operator
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from headway.core import DiskError, ExperimentError
+from headway.core import DiskError, ExperimentError, Reason
 from headway.experiments import checkpoints, randomness
 from headway.store import UNLIMITED, Signal, own_writes
 
@@ -81,6 +81,15 @@ class BadMetric(ExperimentError):
     """Say which metric is no number, or which step is no whole one."""
 
 
+class StepsFailed(Exception):
+    """Carry why a repository's steps came to no value, and the last lines that they printed."""
+
+    def __init__(self, reason: Reason, message: str, tail: Sequence[str]) -> None:
+        self.reason = reason
+        self.tail = list(tail)
+        super().__init__(message)
+
+
 class Settings(Mapping[str, Any]):
     """Hold a configuration: `config["lr"]` and `config.lr` are the same."""
 
@@ -124,8 +133,10 @@ class Run:
         checkpoint_folder: Path | None,
         setup: Any = None,
         rungs: tuple[float, ...] = (),
+        patch: Mapping[str, str] | None = None,
     ) -> None:
         self.config = Settings(config)
+        self.patch = dict(patch or {})  # the files that the candidate changes, by path, with their new text
         self.seed = seed
         self.setup = setup
         self.step = 0
@@ -169,6 +180,10 @@ class Run:
             raise BadMetric("run.report() got no value. Give the objective: run.report(0.5), or run.report(loss=0.5).")
         self._channel.mark("report", values=named, step=self.step)
         self._told.update(named)
+
+    def remark(self, about: str, text: str, **data: Any) -> None:
+        """Keep a remark with the trial: what was done to it (`seed`), or what a person should look at (`flag`)."""
+        self._channel.mark("remark", about=about, text=text, data=data)
 
     def told(self, metric: str) -> bool:
         """Tell whether this metric was logged, or it or the one unnamed value was reported."""

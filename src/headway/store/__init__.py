@@ -23,6 +23,7 @@ from headway.store.records import (
     Tally,
     TrialRecord,
     VerdictRecord,
+    is_accepted,
 )
 from headway.store.runlog import RUN_LOG, UNLIMITED, Mark, Point, RunLog, RunLogReader, Signal
 from headway.store.studies import candidate_id
@@ -62,6 +63,7 @@ __all__ = [
     "digest_file",
     "explained",
     "find_root",
+    "is_accepted",
     "live_items",
     "live_points",
     "own_writes",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headway.core import Config, UsageError, canonical_json
+from headway.core import Config, UsageError
 from headway.store.database import Database, Row, decode
 from headway.store.records import StudyRecord
 from headway.store.studies import Studies, candidate_id
@@ -37,6 +37,7 @@ class Claims:
         study: StudyRecord,
         config: Config,
         *,
+        patch: str | None = None,
         proposer: str,
         parents: Sequence[str] = (),
         note: str = "",
@@ -46,28 +47,37 @@ class Claims:
         """Queue a candidate, or return the claim that stands on it; in one transaction, so that one of many wins.
 
         `token` is the proposer's own name for this proposal: to send it again is no second one, and to give it to
-        another configuration raises `UsageError`.
+        another candidate raises `UsageError`. `patch` is canonical JSON: the files that change, by path.
         """
+        candidate = candidate_id(study.experiment, config, patch)
         with self._database.write():
-            self._refuse_other(study, config, proposer, token)
-            standing = self.find(study, candidate_id(study.experiment, config), config)
+            self._refuse_other(study, candidate, proposer, token)
+            standing = self.find(study, candidate)
             if standing is not None:
                 return standing
-            candidate = self._studies.add_candidate(study.experiment, config)
+            self._studies.add_candidate(study.experiment, config, patch)
             queued = self._studies.enqueue(
-                study.id, config, proposer=proposer, parents=parents, note=note, priority=priority, token=token
+                study.id,
+                config,
+                proposer=proposer,
+                parents=parents,
+                note=note,
+                priority=priority,
+                token=token,
+                patch=patch,
+                candidate=candidate,
             )
         return Claim(candidate=candidate, proposer=proposer, new=True, queued=queued)
 
-    def find(self, study: StudyRecord, candidate: str, config: Config) -> Claim | None:
+    def find(self, study: StudyRecord, candidate: str) -> Claim | None:
         """Return the claim on a candidate of a study, or None where nobody has proposed it."""
         number = self._studies.find_number(study.id, candidate)
         if number is not None:
             (proposal,) = self._studies.proposals(study.id, [number])
             return Claim(candidate=candidate, proposer=proposal.proposer, new=False, number=number)
         row = self._database.row(
-            "SELECT id, proposer FROM queue WHERE study = ? AND taken IS NULL AND config = ? ORDER BY id LIMIT 1",
-            (study.id, canonical_json(dict(config))),
+            "SELECT id, proposer FROM queue WHERE study = ? AND taken IS NULL AND candidate = ? ORDER BY id LIMIT 1",
+            (study.id, candidate),
         )
         if row is None:
             return None
@@ -90,22 +100,24 @@ class Claims:
         )
         return 0 if row is None else int(row[0])
 
-    def note_of(self, study: int, config: Config) -> str:
+    def note_of(self, study: int, candidate: str) -> str:
         """Return the note that a waiting candidate was proposed with."""
         row = self._database.row(
-            "SELECT note FROM queue WHERE study = ? AND taken IS NULL AND config = ? ORDER BY id LIMIT 1",
-            (study, canonical_json(dict(config))),
+            "SELECT note FROM queue WHERE study = ? AND taken IS NULL AND candidate = ? ORDER BY id LIMIT 1",
+            (study, candidate),
         )
         return "" if row is None else str(row["note"])
 
-    def _refuse_other(self, study: StudyRecord, config: Config, proposer: str, token: str | None) -> None:
+    def _refuse_other(self, study: StudyRecord, candidate: str, proposer: str, token: str | None) -> None:
         row: Row | None = None
         if token is not None:
             row = self._database.row(
-                "SELECT config FROM queue WHERE study = ? AND proposer = ? AND token = ?", (study.id, proposer, token)
+                "SELECT config, patch, candidate FROM queue WHERE study = ? AND proposer = ? AND token = ?",
+                (study.id, proposer, token),
             )
-        if row is not None and row["config"] != canonical_json(dict(config)):
+        if row is not None and row["candidate"] not in (None, candidate):
+            what = "change of code" if row["patch"] else f"configuration: {decode(row['config'])}"
             raise UsageError(
-                f"The token {token!r} of {proposer} belongs to another configuration: {decode(row['config'])}. "
-                "Send that one again with it, or give this one a token of its own."
+                f"The token {token!r} of {proposer} belongs to another {what}. Send that one again with it, or give "
+                "this one a token of its own."
             )

@@ -242,6 +242,11 @@ class EvidenceRecord:
     created: float
 
 
+def is_accepted(decision: str) -> bool:
+    """Tell whether a verdict's decision is "accepted"; one on a repository names its trust behind that."""
+    return decision.partition(" ")[0] == "accepted"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRecord:
     """Hold one candidate that somebody put into a study's queue."""
@@ -252,3 +257,4 @@ class QueueRecord:
     parents: tuple[str, ...]
     note: str
     priority: int
+    patch: str | None = None

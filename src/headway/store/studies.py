@@ -215,6 +215,8 @@ class Studies:
         note: str = "",
         priority: int = 0,
         token: str | None = None,
+        patch: str | None = None,
+        candidate: str | None = None,
     ) -> int:
         """Put a candidate into a study's queue; a higher priority is taken first.
 
@@ -223,8 +225,8 @@ class Studies:
         """
         with self._database.write():
             return self._database.run(
-                "INSERT INTO queue (study, config, proposer, parents, note, priority, created, turn, token)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO queue (study, config, proposer, parents, note, priority, created, turn, token, patch,"
+                " candidate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     study,
                     canonical_json(dict(config)),
@@ -235,8 +237,14 @@ class Studies:
                     self._clock.now(),
                     self._turn(study, proposer, priority),
                     token,
+                    patch,
+                    candidate or candidate_id(self._experiment_of(study), config, patch),
                 ),
             )
+
+    def _experiment_of(self, study: int) -> str:
+        row = self._database.row("SELECT experiment FROM studies WHERE id = ?", (study,))
+        return "" if row is None else str(row[0])
 
     def _turn(self, study: int, proposer: str, priority: int) -> int:
         """Return the round in which a proposer's next candidate is taken: after its own last one, or in this round."""
@@ -278,9 +286,10 @@ class Studies:
                 parents=tuple(decode(row["parents"])),
                 note=row["note"],
                 priority=row["priority"],
+                patch=row["patch"],
             )
             self._database.run("UPDATE queue SET taken = ? WHERE id = ?", (self._clock.now(), item.id))
-            candidate = self.add_candidate(experiment, item.config)
+            candidate = self.add_candidate(experiment, item.config, item.patch)
             self.propose(study, number, candidate, item.proposer, item.parents, item.note)
         return item, candidate
 
@@ -303,17 +312,12 @@ class Studies:
     def verdicts(self, study: int) -> list[VerdictRecord]:
         """Return a study's verdicts, the first decided first."""
         rows = self._database.rows("SELECT * FROM verdicts WHERE study = ? ORDER BY id", (study,))
-        return [
-            VerdictRecord(
-                candidate=row["candidate"],
-                baseline=row["baseline"],
-                decision=row["decision"],
-                sentence=row["sentence"],
-                data=decode(row["data"]),
-                created=row["created"],
-            )
-            for row in rows
-        ]
+        return [_verdict(row) for row in rows]
+
+    def verdict(self, study: int, candidate: str) -> VerdictRecord | None:
+        """Return a study's verdict on a candidate, or None."""
+        row = self._database.row("SELECT * FROM verdicts WHERE study = ? AND candidate = ?", (study, candidate))
+        return None if row is None else _verdict(row)
 
     def charge(self, study: int, kind: str, amount: float, trial: int | None = None) -> None:
         """Write what was spent: `trials`, `seconds`, `busy core seconds`, `core seconds`."""
@@ -349,4 +353,15 @@ def _study(row: Row) -> StudyRecord:
         lease_started=row["lease_started"],
         created=row["created"],
         updated=row["updated"],
+    )
+
+
+def _verdict(row: Row) -> VerdictRecord:
+    return VerdictRecord(
+        candidate=row["candidate"],
+        baseline=row["baseline"],
+        decision=row["decision"],
+        sentence=row["sentence"],
+        data=decode(row["data"]),
+        created=row["created"],
     )

@@ -9,6 +9,7 @@ from headway.studies.declaration import Declaration
 from headway.studies.gate import Gate
 from headway.studies.plan import StudyPlan
 from headway.studies.racing import Racing
+from headway.studies.stream import Stream
 from headway.validate import Comparison, Standing, compare_noninferior, compare_paired, format_odds
 
 __all__ = ["conclude"]
@@ -35,6 +36,9 @@ def conclude(
 
     `changed` says which file a trial used has changed since it ran: results of two versions are not compared.
     """
+    if plan.stream is not None:
+        _close_stream(store, record, plan, plan.stream)
+        return
     finalists = plan.finalists()
     mixed = _first_change(plan, finalists, changed)
     gate = Gate(store, record, study, plan.baseline)
@@ -52,6 +56,16 @@ def conclude(
             store.studies.decide(record.id, item.candidate, plan.baseline, item.decision, item.sentence, item.data)
         if not finalists:
             store.events.add("conclusion", study=record.id, text=_without_finalists(study, plan))
+        if plan.racing is not None:
+            _keep_what_was_learned(store, record, plan.racing)
+
+
+def _close_stream(store: Store, record: StudyRecord, plan: StudyPlan, stream: Stream) -> None:
+    with store.database.write():
+        stream.settle()
+        stream.close()
+        if plan.note is not None:
+            store.events.add("conclusion", study=record.id, text=plan.note)
         if plan.racing is not None:
             _keep_what_was_learned(store, record, plan.racing)
 

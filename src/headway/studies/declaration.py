@@ -16,7 +16,7 @@ from headway.studies.summary import StudySummary
 
 __all__ = ["Declaration", "Rule", "studies_in"]
 
-Rule = Literal["finalists", "race", "every"]
+Rule = Literal["finalists", "race", "every", "stream"]
 
 
 class _Default(str):
@@ -25,7 +25,7 @@ class _Default(str):
     __slots__ = ()
 
 
-_GIVEN = "given"
+_GIVEN, _QUEUE = "given", "queue"
 _SAMPLER = _Default("sobol")
 _BUDGET = Budget(trials=50)
 _declared: list["Declaration"] = []
@@ -53,6 +53,7 @@ class Declaration(ABC):
         margin: float | None = None,
         holdout: str | None = None,
         workers: int | None = None,
+        close_after: float | None = None,
     ) -> None:
         if not isinstance(experiment, Experiment):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError(
@@ -63,7 +64,7 @@ class Declaration(ABC):
         self.name = _plain(experiment.name) if name is None else _text("name", name, "first")
         self.baseline = _centre(experiment) if baseline is None else _checked(experiment, baseline)
         self.candidates = _candidates(experiment, candidates)
-        self.sampler = _sampler(sampler, given=bool(self.candidates))
+        self.sampler = _sampler(sampler, given=bool(self.candidates), rule=rule)
         self.scheduler = make_scheduler(_text("scheduler", scheduler, "asha"), experiment.direction).described
         self.budget = _budget(budget, given=bool(self.candidates))
         self.rule: Rule = _rule(rule)
@@ -74,6 +75,7 @@ class Declaration(ABC):
         self.margin = margin
         self.holdout = holdout
         self.workers = workers
+        self.close_after = close_after
         self.follows: Mapping[str, str] | None = None  # the study that this one asks further about, and what it asks
         self.source = _caller() or experiment.source
         self._check()
@@ -87,6 +89,7 @@ class Declaration(ABC):
         """Return what makes it this study and no other, as JSON; the budget and the workers may change between runs."""
         return {
             "experiment": self.experiment.described,
+            **self.experiment.recorded,
             "direction": self.experiment.direction,
             "space": self.experiment.space.to_json(),
             "baseline": dict(self.baseline),
@@ -105,6 +108,11 @@ class Declaration(ABC):
         }
 
     @property
+    def trust(self) -> str | None:
+        """Return how far the scores of a repository's candidates are to be trusted; None for a person's own code."""
+        return self.experiment.trust
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Return what may change between two runs, as JSON."""
         return {
@@ -115,7 +123,7 @@ class Declaration(ABC):
 
     def check_sampler(self) -> None:
         """Raise what `make_sampler` would raise, before the first trial."""
-        if not self.candidates:
+        if not self.candidates and self.sampler != _QUEUE:
             check_sampler(self.sampler)
 
     def make_sampler(self) -> Sampler:
@@ -251,7 +259,9 @@ def _candidates(experiment: Experiment, candidates: Sequence[Config]) -> tuple[d
     return tuple(found)
 
 
-def _sampler(name: str, *, given: bool) -> str:
+def _sampler(name: str, *, given: bool, rule: str) -> str:
+    if rule == "stream" and name in (_SAMPLER, _QUEUE) and (name is _SAMPLER or name == _QUEUE):
+        return _QUEUE  # people and agents propose
     if given and name is not _SAMPLER:
         raise UsageError(f"The study has a list of candidates and the sampler {name!r}. Give one of the two.")
     return _GIVEN if given else str(_text("sampler", name, "sobol"))

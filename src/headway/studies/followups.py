@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headway.core import Budget, NothingToDo, TrialState, UsageError, exists
-from headway.store import RankedTrial, Store, StudyRecord
+from headway.store import RankedTrial, Store, StudyRecord, is_accepted
 from headway.studies.declaration import Declaration
 from headway.studies.study import Study
 
@@ -31,7 +31,7 @@ class Cheaper:
 
 def accepted_candidate(store: Store, record: StudyRecord) -> dict[str, Any]:
     """Return the configuration that the study accepted with the largest effect, or raise `NothingToDo`."""
-    accepted = [item for item in store.studies.verdicts(record.id) if item.decision == "accepted"]
+    accepted = [item for item in store.studies.verdicts(record.id) if is_accepted(item.decision)]
     if not accepted:
         raise NothingToDo(
             f"The study {record.name!r} has accepted nothing yet, so there is nothing to ask further. "

@@ -66,9 +66,16 @@ class Racing:
 
     def next(self, busy: Collection[Key]) -> Wanted | None:
         """Return what to run next; None to wait for what runs."""
-        for seed in self.first_seeds:
+        waiting = False
+        for index, seed in enumerate(self.first_seeds):
             if not self._ended(key := (self._baseline, seed)):
-                return None if key in busy else Wanted("run", *key)
+                if key not in busy:
+                    return Wanted("run", *key)
+                if index == 0:
+                    return None  # what fails once with this code would fail with every seed
+                waiting = True
+        if waiting:
+            return None
         if len(self._first_values()) < 2:
             return Wanted("over")  # `problem` says why
         race = self._begun()
@@ -110,6 +117,12 @@ class Racing:
         values = [value for candidate, _, value in self._results if candidate == self._baseline and value is not None]
         found = drift(values)
         return found if found.found(_DRIFT_ERROR) else None
+
+    def standing(self, candidate: str) -> Standing | None:
+        """Return what the race holds of a candidate; None where it has no result of it yet."""
+        if self._race is None or candidate not in self._in_race:
+            return None
+        return self._race.standing(candidate)
 
     def dropped(self) -> dict[str, Standing]:
         """Return what the race holds of the candidates that it gave up, in the order in which they came."""
@@ -178,6 +191,8 @@ class Racing:
 
     def _budget(self) -> int:
         """Return how many trials the race may spend: the study's, without those that confirm."""
+        if self._study.rule == "stream":
+            return _UNLIMITED  # the plan counts: how many are confirmed is not known before
         confirm = (1 + self._study.finalists) * len(self._study.fresh_seeds)
         if self._study.budget.trials is not None:
             return self._study.budget.trials - confirm

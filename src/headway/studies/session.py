@@ -17,12 +17,14 @@ from headway.engine import (
     refuse_busy,
 )
 from headway.experiments import CommandExperiment, Experiment
+from headway.experiments.repositories import RepositoryExperiment
 from headway.store import Store, StudyRecord, resumable
 from headway.studies.conclude import conclude
 from headway.studies.declaration import Declaration
 from headway.studies.observers import PlainObserver
 from headway.studies.plan import StudyPlan
 from headway.studies.report import write_report
+from headway.studies.repositories import keep_results, refuse_unprotected
 from headway.studies.summary import StudySummary, summarize
 
 __all__ = ["origin_of", "record_of", "run_study"]
@@ -36,6 +38,8 @@ def run_study(
     """Run a study, or go on with it, and return its summary. Ctrl-C pauses it; a second one ends it at once."""
     watcher = observer or PlainObserver()
     study.check_sampler()
+    if isinstance(study.experiment, RepositoryExperiment):
+        refuse_unprotected(study.experiment)
     check_needs(study.experiment.needs)
     with Store.open(folder) as store, resumable(store.folder, study.name):
         store.database.refuse_damage()
@@ -45,6 +49,7 @@ def run_study(
                 "No seed reaches this command, so there is no noise to measure: use {seed} in it, or read HEADWAY_SEED."
             )
         plan = StudyPlan(store, record, study)
+        keeper = keep_results(store, record, study, plan.stream)
         engine = Engine(
             store,
             record,
@@ -55,6 +60,7 @@ def run_study(
             watcher,
         )
         ending = _run_engine(engine, plan)
+        keeper.tidy()
         if ending == "done":
             conclude(store, record, study, plan, engine.changed_files)
             store.studies.set_state(record.id, "finished")
@@ -69,7 +75,7 @@ def run_study(
 
 def record_of(store: Store, study: Declaration) -> StudyRecord:
     """Return the study's record, made anew or the one of its name; refuse another definition, and a study that runs."""
-    source = "" if study.source is None else os.path.relpath(study.source, study.experiment.root)
+    source = _source_of(study)
     found = store.studies.find(study.name)
     if found is None:
         return store.studies.create(
@@ -87,11 +93,20 @@ def record_of(store: Store, study: Declaration) -> StudyRecord:
     return store.studies.get(study.name)
 
 
+def _source_of(study: Declaration) -> str:
+    """Return where the study is declared: a file, relative to the project's root, or a repository's folder."""
+    if isinstance(study.experiment, RepositoryExperiment):
+        return str(study.experiment.folder)
+    return "" if study.source is None else os.path.relpath(study.source, study.experiment.root)
+
+
 def origin_of(experiment: Experiment, source: Path | None, folder: Path) -> Origin:
     """Say where workers find the experiment. One that a notebook defines travels as a pickle."""
     identity, where = experiment.identity, str(experiment.folder)
     if isinstance(experiment, CommandExperiment):
         return Origin(identity=identity, folder=where, command=experiment.to_json())
+    if isinstance(experiment, RepositoryExperiment):
+        return Origin(identity=identity, folder=where, repository=experiment.to_json())
     if experiment.source is not None:
         return Origin(identity=identity, folder=where, file=str(source or experiment.source))
     import cloudpickle  # pyright: ignore[reportMissingTypeStubs]

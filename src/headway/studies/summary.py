@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from headway.core import Budget, Direction, Role, Spent, TrialState, better
-from headway.store import ProposalRecord, Store, StudyRecord, StudyTrial, Tally, VerdictRecord
+from headway.store import ProposalRecord, Store, StudyRecord, StudyTrial, Tally, VerdictRecord, is_accepted
 
 __all__ = ["CandidateRow", "KeyFigures", "StudySummary", "summarize"]
 
@@ -72,10 +72,10 @@ class StudySummary:
     @property
     def best(self) -> CandidateRow | None:
         """Return the candidate that was accepted with the largest effect, or None."""
-        accepted = [item for item in self.verdicts if item.decision == "accepted"]
+        accepted = [item for item in self.verdicts if is_accepted(item.decision)]
         if not accepted:
             return None
-        first = max(accepted, key=lambda item: item.data.get("effect") or 0.0)
+        first = _foremost(self.study, accepted)
         return next((row for row in self.candidates if row.candidate == first.candidate), None)
 
     def count(self, state: TrialState) -> int:
@@ -173,6 +173,13 @@ def _rows(
     return tuple(rows)
 
 
+def _foremost(study: StudyRecord, accepted: Sequence[VerdictRecord]) -> VerdictRecord:
+    """Return the verdict that counts most: in a stream, where each is against the one before it, the last."""
+    if study.definition.get("rule") == "stream":
+        return accepted[-1]
+    return max(accepted, key=lambda item: item.data.get("effect") or 0.0)
+
+
 def _standing(places: Sequence[StudyTrial]) -> tuple[str, float | None, str]:
     """Return state, value and reason of a candidate's first run: its search trial, or the baseline's."""
     first = next((place.trial for place in places if place.role != Role.CONFIRM), None)
@@ -182,9 +189,9 @@ def _standing(places: Sequence[StudyTrial]) -> tuple[str, float | None, str]:
 
 
 def _sentence(study: StudyRecord, verdicts: Sequence[VerdictRecord], store: Store) -> str:
-    accepted = [item for item in verdicts if item.decision == "accepted"]
+    accepted = [item for item in verdicts if is_accepted(item.decision)]
     if accepted:
-        return max(accepted, key=lambda item: item.data.get("effect") or 0.0).sentence
+        return _foremost(study, accepted).sentence
     confirmed = [item for item in verdicts if item.decision != "identical"] or verdicts
     if confirmed:
         return confirmed[0].sentence

@@ -68,6 +68,11 @@ class AutoresearchLayout(Layout):
         return ("run.log",)
 
     @property
+    def data(self) -> tuple[Path, ...]:
+        """Return where its prepare.py puts the text and the tokenizer."""
+        return (Path.home() / ".cache" / "autoresearch",)
+
+    @property
     def ledger(self) -> str:
         """Return results.tsv."""
         return "results.tsv"

@@ -13,6 +13,7 @@
     score = "python score.py model.npz"   # prints the metric of what the run left: makes the repository guarded
     checkpoint = "model.npz"           # what it reads; an old one is removed before the run
     environment = { OMP_NUM_THREADS = "1" }
+    data = ["data", "~/.cache/words"]  # read by trials, and not in git
 
 With `score` and `checkpoint`, and perhaps `metric` and `direction`, the table adds a scorer to the layout that is found
 otherwise.
@@ -40,7 +41,7 @@ __all__ = ["DeclaredLayout", "ScoredLayout", "declaration_at"]
 _FILE, _TABLE = "headway.toml", "repository"
 _KEYS = (
     "command", "metric", "direction", "editable", "read_only", "wall_seconds", "memory_metric", "check", "pattern",
-    "score", "checkpoint", "score_seconds", "environment",
+    "score", "checkpoint", "score_seconds", "environment", "data",
 )  # fmt: skip
 _WALL_SECONDS, _SHORT_SECONDS = 3600.0, 600.0
 
@@ -63,6 +64,7 @@ class Declaration:
     checkpoint: str | None = None
     score_seconds: float = _SHORT_SECONDS
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    data: tuple[str, ...] = ()
 
 
 def declaration_at(root: Path) -> Declaration | None:
@@ -100,7 +102,7 @@ def _declared(path: Path, table: Mapping[str, Any]) -> Declaration:
     ):
         raise UsageError(f"{path} has environment = {environment!r}. Expected names and texts.")
     known = {key: table[key] for key in _KEYS if key in table}
-    known |= {key: texts(path, key, table[key]) for key in ("editable", "read_only") if key in table}
+    known |= {key: texts(path, key, table[key]) for key in ("editable", "read_only", "data") if key in table}
     known |= {key: seconds(path, key, table[key], 0.0) for key in ("wall_seconds", "score_seconds") if key in table}
     if "command" in table or "score" not in table:
         _require(path, table, "command", "metric", "direction", "editable")
@@ -164,6 +166,11 @@ class DeclaredLayout(Layout):
         """Return the files that headway.toml names; those of its check are read-only."""
         own = tuple(word for word in self._check or () if (self.root / word).is_file())
         return EditableFiles(editable=self._told.editable, read_only=(*self._told.read_only, *own))
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """Return what headway.toml names."""
+        return _data_of(self.root, self._told)
 
     @property
     def takes_seed(self) -> bool:
@@ -263,6 +270,16 @@ class ScoredLayout(Layout):
         return (*self.inner.leftovers, self._told.checkpoint or "")
 
     @property
+    def keeps(self) -> tuple[str, ...]:
+        """Return the layout's, and the checkpoint."""
+        return (*self.inner.keeps, self._told.checkpoint or "")
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """Return the layout's, and what headway.toml names."""
+        return (*self.inner.data, *_data_of(self.root, self._told))
+
+    @property
     def ledger(self) -> str | None:
         """Return the layout's."""
         return self.inner.ledger
@@ -308,6 +325,10 @@ class ScoredLayout(Layout):
         outer = _read_printed(told, self.metric, finished, scored.output)
         metrics = {**inner.metrics, **outer.metrics}
         return replace(outer, metrics=metrics, curve=inner.curve, memory_mb=inner.memory_mb, stage=inner.stage)
+
+
+def _data_of(root: Path, told: Declaration) -> tuple[Path, ...]:
+    return tuple(root / Path(name).expanduser() for name in told.data)
 
 
 def _read_printed(told: Declaration, metric: str, finished: Sequence[Finished], output: str) -> Reading:

@@ -157,6 +157,16 @@ class Layout(ABC):
         return ()
 
     @property
+    def keeps(self) -> tuple[str, ...]:
+        """Return the files in the tree that a later step reads: they are taken out of the sandbox, and no others."""
+        return ()
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """Return files and folders, unknown to git, that a trial may read: what it learns from."""
+        return ()
+
+    @property
     def ledger(self) -> str | None:
         """Return the untracked file to which results are appended (`ledger.append_row`), if the layout has one."""
         return None

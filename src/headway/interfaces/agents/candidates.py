@@ -64,7 +64,7 @@ def meant(store: Store, study: StudyRecord, text: str) -> Meant:
             )
         identity = store.studies.candidate(text).id
     record = store.studies.candidate(identity)
-    claim = store.claims.find(study, record.id, record.config)
+    claim = store.claims.find(study, record.id)
     if claim is None:
         raise NotFound(f"The candidate {record.id[:SHORT]} was never proposed to the study {study.name!r}.")
     return of_claim(store, study, claim, record.config)

@@ -7,7 +7,7 @@ from headway.interfaces.agents.candidates import SHORT, meant, note_json, verdic
 from headway.interfaces.agents.configurations import changes
 from headway.interfaces.agents.proposing import check_proposer
 from headway.interfaces.agents.whereabouts import store_flag, the_study
-from headway.store import PromotionRecord, Store, StudyRecord
+from headway.store import PromotionRecord, Store, StudyRecord, is_accepted
 
 __all__ = ["answer_promotion", "promote", "promotion_json"]
 
@@ -27,7 +27,7 @@ def promote(
         raise UsageError(f"The note has {len(note)} characters. At most {_LONGEST_NOTE} are kept: shorten it.")
     item = meant(store, record, candidate)
     verdict = verdict_of(store, record, item.claim.candidate)
-    if verdict is None or verdict.decision != "accepted":
+    if verdict is None or not is_accepted(verdict.decision):
         why = "it has no verdict yet" if verdict is None else f"its verdict is {verdict.decision!r}: {verdict.sentence}"
         raise UsageError(f"The candidate {item.short} cannot be promoted: {why} Only accepted ones can.")
     asked = store.promotions.ask(record.id, item.claim.candidate, proposer=proposer, note=note)

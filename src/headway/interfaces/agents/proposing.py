@@ -1,16 +1,17 @@
 """`propose`: claim an idea for a study. It returns at once, and twice the same is once."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from headway.core import Space, UsageError
 from headway.interfaces.agents.board import engine_json
-from headway.interfaces.agents.candidates import of_claim, standing
+from headway.interfaces.agents.candidates import meant, of_claim, standing
 from headway.interfaces.agents.configurations import changes, completed
 from headway.interfaces.agents.whereabouts import the_study
 from headway.store import Claim, Store, StudyRecord
 
-__all__ = ["check_proposer", "claim", "propose"]
+__all__ = ["Full", "Sent", "check_proposer", "claim", "propose"]
 
 _LONGEST = {"proposer": 60, "token": 100, "note": 2000}  # characters
 
@@ -18,55 +19,122 @@ _LONGEST = {"proposer": 60, "token": 100, "note": 2000}  # characters
 def propose(
     store: Store,
     *,
-    config: Mapping[str, Any],
+    config: Mapping[str, Any] | None = None,
+    patch: str | None = None,
+    file: str | None = None,
+    parent: str | None = None,
     study: str | None = None,
     note: str = "",
     proposer: str = "agent",
     token: str | None = None,
     priority: int = 0,
 ) -> dict[str, Any]:
-    """Put a configuration into a study's queue, unless it is there or was run: then say whose it is and what it gave.
+    """Put a candidate into a study's queue, unless it is there or was run: then say whose it is and what it gave.
 
-    What `config` leaves out is the baseline's. Raises `UsageError` for what does not lie in the study's space.
+    What `config` leaves out is the baseline's. `patch` changes the code of a repository: a unified diff, SEARCH/REPLACE
+    blocks for `file`, or the whole text of `file`; on `parent`, by default what was accepted last. Raises `UsageError`
+    for what does not lie in the study's space, and for a patch that does not fit.
     """
     record = the_study(store, study)
+    above = None if parent is None else meant(store, record, parent).claim.candidate
+    sent = Sent(config=config, patch=patch, file=file, parent=above)
     baseline: Mapping[str, Any] = record.definition["baseline"]
-    made, full = claim(store, record, config, note=note, proposer=proposer, token=token, priority=priority)
-    item = of_claim(store, record, made, full)
+    made, full = claim(store, record, sent, note=note, proposer=proposer, token=token, priority=priority)
+    item = of_claim(store, record, made, full.config)
     answer: dict[str, Any] = {
         "study": record.name,
         **standing(store, record, item),
         "new": made.new,
-        "changes": changes(full, baseline),
+        "changes": changes(full.config, baseline),
+        **({"files": list(full.paths), "only_knobs": full.patch is None} if full.paths else {}),
         "said": _said(made, proposer, item.state, ended=item.ended),
     }
     engine = engine_json(store, record)
     return answer if engine["running"] else {**answer, "engine": engine}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """Hold what somebody sent as an idea: values of parameters, and for a repository a patch or whole files."""
+
+    config: Mapping[str, Any] | None = None
+    patch: str | None = None
+    file: str | None = None
+    files: Mapping[str, str] | None = None
+    parent: str | None = None
+
+    @property
+    def changes_code(self) -> bool:
+        """Tell whether more than values was sent."""
+        return self.patch is not None or bool(self.files) or self.file is not None or self.parent is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Full:
+    """Hold a candidate as it is recorded: all values, the patch as canonical JSON, the files that it changes."""
+
+    config: Mapping[str, Any]
+    patch: str | None = None
+    paths: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+
+
 def claim(
     store: Store,
     study: StudyRecord,
-    config: Mapping[str, Any],
+    sent: Sent,
     *,
     note: str = "",
     proposer: str = "agent",
     token: str | None = None,
     priority: int = 0,
-) -> tuple[Claim, dict[str, Any]]:
-    """Check a proposal and claim it; return the claim and the whole configuration."""
+) -> tuple[Claim, Full]:
+    """Check a proposal and claim it; return the claim and the candidate that it is."""
     check_proposer(study, proposer)
     for name, text in (("note", note), ("token", token or "")):
         if len(text) > _LONGEST[name]:
             raise UsageError(f"The {name} has {len(text)} characters. At most {_LONGEST[name]} are kept: shorten it.")
-    space, baseline = Space.from_json(study.definition["space"]), study.definition["baseline"]
-    full = space.check(completed(space, config, baseline))
-    if full == dict(baseline):
+    full = _full(store, study, sent)
+    if full.patch is None and full.config == dict(study.definition["baseline"]):
+        space = Space.from_json(study.definition["space"])
         raise UsageError(
             f"This is the baseline itself, which the study {study.name!r} runs anyway. Give at least one value that "
             f"differs: {', '.join(space.parameters) or 'its space has no parameter'}."
         )
-    return store.claims.claim(study, full, proposer=proposer, note=note, priority=priority, token=token), full
+    made = store.claims.claim(
+        study,
+        full.config,
+        patch=full.patch,
+        proposer=proposer,
+        parents=full.parents,
+        note=note,
+        priority=priority,
+        token=token,
+    )
+    return made, full
+
+
+def _full(store: Store, study: StudyRecord, sent: Sent) -> Full:
+    from headway.studies.repositories import change_of, is_repository
+
+    if is_repository(study):
+        change = change_of(
+            store,
+            study,
+            patch=sent.patch,
+            file=sent.file,
+            files=sent.files,
+            config=sent.config,
+            parent=sent.parent,
+        )
+        return Full(config=change.config, patch=change.patch, paths=change.paths, parents=(change.parent,))
+    if sent.changes_code:
+        raise UsageError(
+            f"The study {study.name!r} tries configurations of a function or command, and no changes of code. "
+            "Give config, with the values that differ from the baseline."
+        )
+    space, baseline = Space.from_json(study.definition["space"]), study.definition["baseline"]
+    return Full(config=space.check(completed(space, sent.config or {}, baseline)))
 
 
 def check_proposer(study: StudyRecord, proposer: str) -> None:

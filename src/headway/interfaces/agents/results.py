@@ -118,7 +118,7 @@ def _curve(name: str, curve: Curve, direction: Direction) -> dict[str, Any]:
 
 def _note(store: Store, study: StudyRecord, item: Meant) -> str | None:
     if item.claim.number is None:
-        return note_json(store.claims.note_of(study.id, item.config), item.claim.proposer)
+        return note_json(store.claims.note_of(study.id, item.claim.candidate), item.claim.proposer)
     (proposal,) = store.studies.proposals(study.id, [item.claim.number])
     return note_json(proposal.note, proposal.proposer)
 

@@ -139,7 +139,7 @@ def _candidate_lines(summary: "StudySummary") -> list[str]:
     ranked = sorted(
         others,
         key=lambda row: (
-            row.decision != "accepted",
+            not (row.decision or "").startswith("accepted"),
             row.state != TrialState.COMPLETE,
             row.value is None,
             sign * (row.value or 0.0),

@@ -4,12 +4,13 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from headway.core import Choice, Float, Int, Space, UsageError
-from headway.interfaces.agents.proposing import claim
+from headway.interfaces.agents.candidates import meant
+from headway.interfaces.agents.proposing import Sent, claim
 from headway.interfaces.agents.whereabouts import start_command
 from headway.interfaces.cli.app import command
 from headway.interfaces.cli.places import engine_alive, open_store, store_flag, study_named
@@ -25,6 +26,16 @@ __all__ = ["propose"]
 @command("Queue a candidate of your own.")
 @click.argument("name")
 @click.argument("values", nargs=-1, metavar="KEY=VALUE...")
+@click.option("--patch", type=click.File("r", encoding="utf-8"), help="Repository: a diff, or blocks; '-' reads it.")
+@click.option("--file", metavar="PATH", help="Repository: the file that --patch has blocks for, or the whole text of.")
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help="Repository: take the editable files as they are in FOLDER.",
+)
+@click.option("--parent", metavar="CANDIDATE", help="Repository: what it changes (default: what was accepted last).")
 @click.option("--priority", type=int, default=0, show_default=True, help="A higher one is taken first.")
 @click.option("--note", default="", metavar="TEXT", help="Why: kept with the candidate.")
 @click.option("--proposer", default="person", show_default=True, metavar="WHO", help="Whose idea it is.")
@@ -32,6 +43,10 @@ __all__ = ["propose"]
 def propose(
     name: str,
     values: tuple[str, ...],
+    patch: "IO[str] | None",
+    file: str | None,
+    folder: Path | None,
+    parent: str | None,
     priority: int,
     note: str,
     proposer: str,
@@ -41,37 +56,63 @@ def propose(
 ) -> None:
     """Put a candidate into the queue of the study NAME. Parameters that are not given are the baseline's.
 
+    To the study of a repository bring a change of its code: --patch with a diff, or --from with an edited copy.
+
     A running study takes it when a slot is free, before its sampler is asked again; among equal priorities, proposers
     take turns. What was proposed before is not queued again.
     """
     with open_store(store) as opened:
         study = study_named(opened, name)
         space, baseline = Space.from_json(study.definition["space"]), study.definition["baseline"]
-        made, config = claim(
+        made, full = claim(
             opened,
             study,
-            _read(space, values),
+            Sent(
+                config=_read(space, values),
+                patch=None if patch is None else patch.read(),
+                file=file,
+                files=None if folder is None else _edited(opened, study, folder),
+                parent=None if parent is None else meant(opened, study, parent).claim.candidate,
+            ),
             note=note,
             proposer=proposer,
             token=token,
             priority=priority,
         )
+        config = full.config
         waiting, alive = opened.studies.waiting(study.id), engine_alive(study)
         follow = _follow(opened, study, alive)
     before = made.number
     if as_json:
         echo_json({"study": name, "candidate": made.candidate, "queued": made.queued, "new": made.new,
-                   "proposer": made.proposer, "config": config, "waiting": waiting, "proposed_before": before,
+                   "proposer": made.proposer, "config": dict(config), "files": list(full.paths),
+                   "only_knobs": bool(full.paths) and full.patch is None, "waiting": waiting, "proposed_before": before,
                    "running": alive, "next": follow})  # fmt: skip
         return
     facts = [
-        ("queued" if made.new else "known", config_text(config)),
+        ("queued" if made.new else "known", made.candidate[:12] if full.patch else config_text(config)),
+        ("changes", ", ".join(full.paths) if full.patch else ""),
         ("differs", config_text(config, baseline)),
         ("before", _before(made)),
         ("waiting", f"{waiting} in all; the study runs and takes it next" if alive else f"{waiting} in all"),
         ("next", follow),
     ]
     echo(fact_lines(facts, indent=0))
+
+
+def _edited(store: "Store", study: "StudyRecord", folder: Path) -> dict[str, str]:
+    """Return the editable files of a folder that differ from what the study accepted last."""
+    from headway.experiments.layouts import find_layout
+    from headway.studies.repositories import files_of, is_repository, official_of
+
+    if not is_repository(study):
+        raise UsageError(f"--from is for repositories; the study {study.name!r} tries configurations: KEY=VALUE.")
+    known = files_of(store, study, official_of(store, study))
+    found = find_layout(Path(study.source)).files.read(folder)
+    edited = {path: text for path, text in found.items() if known.get(path) != text}
+    if not edited:
+        raise UsageError(f"{folder} has the editable files as the study has them: {', '.join(known)}. Edit one first.")
+    return edited
 
 
 def _read(space: Space, values: Sequence[str]) -> dict[str, Any]:

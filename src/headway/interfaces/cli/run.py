@@ -9,6 +9,7 @@ import click
 from headway.core import NotFound, NothingToDo, UsageError, suggestion
 from headway.interfaces.cli.app import command
 from headway.interfaces.cli.places import engine_alive, open_store, project_root, study_named, study_state
+from headway.interfaces.cli.repositories import CLOSE_AFTER, RepositoryOptions, repository_options, study_of_folder
 from headway.interfaces.cli.sessions import EXITS, Options, run_all, session_options, with_budget
 from headway.interfaces.cli.words import echo, echo_json
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["resume", "run", "study_of"]
 
 
-@command("Run the studies of a file, to their verdicts.", EXITS)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--study", "name", metavar="NAME", help="Run only this study of the file.")
+@command("Run the studies of a file, to their verdicts; or a repository, open for changes of its code.", EXITS)
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
+@click.option("--study", "name", metavar="NAME", help="Run only this study of the file; name that of a repository.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
+@repository_options
 @session_options
 def run(
     file: Path,
@@ -30,9 +32,15 @@ def run(
     dry_run: bool,
     store: Path | None,
     as_json: bool,
+    repository: RepositoryOptions,
     **session: Any,
 ) -> None:
     """Run the studies of FILE, one after the other, each to its verdict.
+
+    A FOLDER with a repository in a layout that Headway knows (karpathy/autoresearch, helix, pi/codex, OpenEvolve,
+    ShinkaEvolve, headway.toml) needs no study file: its last commit is the baseline, 'headway propose' and agents
+    ('headway mcp') bring changes of its code, each is judged as it comes, and the study stays open until its budget is
+    spent or Ctrl-C pauses it. Its code runs in a sandbox.
 
     A study that was run before goes on where it was; what the record can answer is not run again. Ctrl-C pauses it, a
     second Ctrl-C ends it at once; 'headway resume' goes on.
@@ -40,7 +48,11 @@ def run(
     from headway.studies import studies_in
 
     options = Options(store=store, as_json=as_json, **session)
-    studies = _chosen(studies_in(file), name, file)
+    if file.is_dir():
+        studies = [study_of_folder(file, name, repository, options)]
+    else:
+        repository.refuse_for_files()
+        studies = _chosen(studies_in(file), name, file)
     if dry_run:
         from headway.interfaces.cli.preview import preview
 
@@ -54,8 +66,9 @@ def run(
 
 @command("Go on with a study that was paused or cut off.", {**EXITS, 7: "no study is left to resume"})
 @click.argument("name", required=False)
+@click.option("--close-after", type=click.FloatRange(min=0), metavar="SECONDS", help=CLOSE_AFTER)
 @session_options
-def resume(name: str | None, store: Path | None, as_json: bool, **session: Any) -> None:
+def resume(name: str | None, close_after: float | None, store: Path | None, as_json: bool, **session: Any) -> None:
     """Go on with the study NAME: by default the one that changed last and has no verdict yet.
 
     Finished trials are not run again, and paused ones go on from their checkpoints.
@@ -64,6 +77,7 @@ def resume(name: str | None, store: Path | None, as_json: bool, **session: Any) 
         record = _resumable(opened, name)
         folder = opened.folder
         study = study_of(opened, record)
+        study.close_after = close_after
     run_all([study], Options(store=folder, as_json=as_json, **session))
 
 
@@ -71,7 +85,11 @@ def study_of(store: "Store", record: "StudyRecord") -> "Declaration":
     """Load the file that a recorded study was declared in, and return the study; a follow-up is made anew from it."""
     from headway.studies import studies_in
     from headway.studies.followups import rebuilt
+    from headway.studies.from_folder import study_again
+    from headway.studies.repositories import is_repository
 
+    if is_repository(record) and record.definition.get("follows") is None:
+        return study_again(record)
     file, follows = _file_of(store, record), record.definition.get("follows")
     found = studies_in(file)
     name = record.name if follows is None else follows["study"]

@@ -38,6 +38,7 @@ SHAPES = {
     "rejected": ("✕", "red"),
     "undecided": ("◐", "yellow"),
     "identical": ("=", "bright_black"),
+    "flagged": ("⚑", "magenta"),
     "complete": ("✓", "green"),
     "finished": ("✓", "green"),
     "running": ("▶", "blue"),
@@ -97,7 +98,7 @@ def cut(text: str, size: int) -> str:
 
 def state_text(state: str) -> str:
     """Return a state as shape, word and colour."""
-    shape, colour = SHAPES.get(state, ("·", "bright_black"))
+    shape, colour = SHAPES.get(state.partition(" ")[0], ("·", "bright_black"))
     return styled(f"{shape} {state}", fg=colour)
 
 

@@ -9,6 +9,7 @@ SHAPES = {
     "rejected": "✕",
     "undecided": "◐",
     "identical": "=",
+    "flagged": "⚑",
     "running": "▶",
     "stopped": "▽",
     "failed": "!",
@@ -23,6 +24,7 @@ SHAPES = {
 
 def mark(state: str, word: str | None = None) -> Html:
     """Write a state's mark. `word` stands for the state's own word where a finer one is known."""
-    kind = state if state in SHAPES else "queued"
+    first = state.partition(" ")[0]  # "accepted (as printed)"
+    kind = first if first in SHAPES else "queued"
     shape = tag("span", SHAPES[kind], class_="shape", aria_hidden="true")
     return tag("span", shape, word or state, class_=f"mark {kind}")

@@ -121,8 +121,8 @@ class View:
         }
 
     def _colours(self) -> dict[int, str]:
-        decided = [item for item in self.summary.verdicts if item.decision in _ORDER]
-        decided.sort(key=lambda item: (_ORDER[item.decision], -(real(item.data, "effect") or 0.0)))
+        decided = [item for item in self.summary.verdicts if _word(item) in _ORDER and "effect" in item.data]
+        decided.sort(key=lambda item: (_ORDER[_word(item)], -(real(item.data, "effect") or 0.0)))
         rows = [row for item in decided if (row := self.row(item.candidate)) is not None and row.number != 0]
         named = {
             row.number: f"s{index % _SERIES}" + (" again" if index >= _SERIES else "") for index, row in enumerate(rows)
@@ -158,3 +158,7 @@ def row_name(row: CandidateRow) -> str:
 def search_trial(row: CandidateRow) -> StudyTrial | None:
     """Return the trial whose value the row shows: the first that was not run to confirm."""
     return next((place for place in row.trials if place.role != Role.CONFIRM), None)
+
+
+def _word(verdict: VerdictRecord) -> str:
+    return verdict.decision.partition(" ")[0]  # "accepted (as printed)"

@@ -1,0 +1,1 @@
+"""Signs of cheating in one source, kind by kind; `suspicion.py` compares those of two versions."""

@@ -1,0 +1,184 @@
+"""Run one step of a layout on what nobody trusts: in the sandbox, or plainly where a person said `--unsafe`."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headway.core import UsageError
+from headway.experiments.layouts import Finished, Step
+from headway.sandbox import Sandbox, SandboxLimits
+
+__all__ = ["Place", "Ran", "run_plainly", "run_sandboxed"]
+
+_TREE, _RESULTS, _HOME = "tree", "results", "home"
+_PIECE = 65536
+_MOST_OUTPUT = 16 * 1024**2
+_IN_TREE = 'cd "$1" && shift && exec "$@"'
+_WORDS = {
+    "cpu": "used more CPU than it may",
+    "memory": "used more memory than it may",
+    "processes": "started more processes than it may",
+    "disk": "wrote more than it may",
+    "output": "printed more than it may",
+    "stopped": "was stopped",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Say where a trial runs: `work` holds its `tree` and its `results`. `readable` is shown beside them, read-only.
+
+    `prefix` is the experiment's folder in the tree. `keeps` are files in it that a later step reads.
+    """
+
+    work: Path
+    prefix: str
+    readable: Sequence[Path]
+    keeps: Sequence[str]
+    memory_bytes: int
+    processes: int
+    gpus: bool = False
+
+    @property
+    def tree(self) -> Path:
+        """Return the folder that commands run in."""
+        return self.work / _TREE / self.prefix if self.prefix else self.work / _TREE
+
+    @property
+    def results(self) -> Path:
+        """Return the folder of results."""
+        return self.work / _RESULTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """Hold how a step ended, the limit that it passed in words, and what was strange, for a person to read."""
+
+    finished: Finished
+    passed: str = ""
+    strange: tuple[str, ...] = ()
+    peak_memory_bytes: int = 0
+    memory: bool = False
+
+
+def run_sandboxed(step: Step, place: Place, on_output: Callable[[bytes], None]) -> Ran:
+    """Run a step in the sandbox: no network, all files read-only, new ones in memory until the step has ended.
+
+    Of what it made, its results and the files that a later step reads are copied to the host, links never.
+    """
+    prefix = f"{_TREE}/{place.prefix}" if place.prefix else _TREE
+    sandbox = Sandbox(
+        root=place.work,
+        readable=place.readable,
+        scratch=(prefix, _RESULTS),
+        environment={**step.environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        devices=_gpus() if place.gpus else (),
+        limits=SandboxLimits(
+            wall_seconds=step.wall_seconds,
+            memory_bytes=place.memory_bytes,
+            processes=place.processes,
+            scratch_bytes=min(place.memory_bytes, 2 * 1024**3),
+            output_bytes=_MOST_OUTPUT,
+        ),
+    )
+    words = ["/bin/sh", "-c", _IN_TREE, "step", str(place.tree), *_without_uv(step)]
+    into = place.work / "kept"
+    keep = [_RESULTS, *(f"{prefix}/{name}" for name in place.keeps)]
+    ended = sandbox.run(words, keep=keep, into=into, merge=True, on_output=on_output)
+    _take_over(into, place.work)
+    strange = tuple(f"it left {name}" for name in ended.left)
+    strange += tuple(f"of what it left, {text}" for text in ended.kept.refused if not _missing(text))
+    timed_out = ended.reason == "wall"
+    code = ended.code if ended.code is not None else -(ended.signal or signal.SIGKILL)
+    if ended.reason not in ("exit", "signal"):
+        code = -signal.SIGKILL
+    return Ran(
+        finished=Finished(step=step.name, code=code, output=ended.stdout.decode(errors="replace"), timed_out=timed_out),
+        passed=_WORDS.get(ended.reason, ""),
+        strange=strange,
+        peak_memory_bytes=ended.peak_memory_bytes,
+        memory=ended.reason == "memory",
+    )
+
+
+def run_plainly(step: Step, place: Place, on_output: Callable[[bytes], None], environment: Mapping[str, str]) -> Ran:
+    """Run a step without any protection, in a session of its own that is ended with it."""
+    try:
+        process = subprocess.Popen(
+            step.words,
+            cwd=place.tree,
+            env={**environment, **step.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise UsageError(f"The step {step.name!r} cannot be started: {step.words[0]}: {error.strerror}.") from error
+    said, timed_out = bytearray(), False
+    reader = threading.Thread(target=_drain, args=(process, said, on_output), daemon=True)
+    reader.start()
+    try:
+        process.wait(step.wall_seconds)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        reader.join(1.0)
+    finished = Finished(
+        step=step.name, code=process.returncode, output=bytes(said).decode(errors="replace"), timed_out=timed_out
+    )
+    return Ran(finished=finished)
+
+
+def _drain(process: "subprocess.Popen[bytes]", said: bytearray, on_output: Callable[[bytes], None]) -> None:
+    assert process.stdout is not None
+    with process.stdout as pipe:
+        while data := os.read(pipe.fileno(), _PIECE):
+            said.extend(data[: max(0, _MOST_OUTPUT - len(said))])
+            on_output(data)
+
+
+def _without_uv(step: Step) -> Sequence[str]:
+    """Return the words without `uv run`, which would want the network: the environment's own Python runs them."""
+    if step.words[:2] != ("uv", "run"):
+        return step.words
+    own = step.environment.get("UV_PROJECT_ENVIRONMENT")
+    rest = step.words[2:]
+    if own is None:
+        raise UsageError(
+            "This repository is run by uv and has no environment yet. In the repository, type: uv sync   (or make a "
+            "virtual environment in .venv)"
+        )
+    python = str(Path(own, "bin", "python"))
+    return (
+        (python, *rest) if rest[0].endswith(".py") or rest[0] == "-m" else (str(Path(own, "bin", rest[0])), *rest[1:])
+    )
+
+
+def _take_over(kept: Path, work: Path) -> None:
+    """Put what was taken out of the sandbox in the place of what lies there, for the next step and the reader."""
+    if not kept.is_dir():
+        return
+    for found in sorted(kept.rglob("*")):
+        if found.is_file() and not found.is_symlink():
+            target = work / found.relative_to(kept)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(found, target)
+    shutil.rmtree(kept, ignore_errors=True)
+
+
+def _missing(text: str) -> bool:
+    return text.endswith("No such file or directory")
+
+
+def _gpus() -> Sequence[Path]:
+    return sorted(path for path in Path("/dev").glob("nvidia*") if path.is_char_device())

@@ -1,0 +1,87 @@
+"""What `headway run FOLDER` adds: a repository as a study, without a study file."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headway.core import UsageError
+from headway.interfaces.cli.app import Named
+
+if TYPE_CHECKING:
+    from headway.interfaces.cli.sessions import Options
+    from headway.studies import Declaration
+
+__all__ = ["CLOSE_AFTER", "RepositoryOptions", "repository_options", "study_of_folder"]
+
+CLOSE_AFTER = "Repository: end when nothing was left to do for so long; 0: when the queue is empty."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryOptions:
+    """Hold what was asked of the study of a repository."""
+
+    tag: str | None
+    seeds: int | None
+    tune: str | None
+    unsafe: bool
+    close_after: float | None
+
+    def refuse_for_files(self) -> None:
+        """Raise `UsageError` where one was given beside a study file, which says these things itself."""
+        for field in fields(self):
+            if getattr(self, field.name) not in (None, False):
+                flag = "--" + field.name.replace("_", "-")
+                raise UsageError(f"{flag} is for repositories (headway run FOLDER); a study file says it itself.")
+
+
+def repository_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of repositories, and hand them on as one value `repository`."""
+
+    @functools.wraps(function)
+    def gathered(**given: Any) -> Any:
+        own = {field.name: given.pop(field.name) for field in fields(RepositoryOptions)}
+        return function(repository=RepositoryOptions(**own), **given)
+
+    for option in (
+        click.option("--close-after", type=click.FloatRange(min=0), metavar="SECONDS", help=CLOSE_AFTER),
+        click.option("--unsafe", is_flag=True, help="Repository: run its code without a sandbox."),
+        click.option(
+            "--tune",
+            type=Named(["tpe", "sobol", "random"]),
+            metavar="SAMPLER",
+            help="Repository: let a sampler turn the constants of its code while no change waits.",
+        ),
+        click.option("--seeds", type=click.IntRange(min=2), help="Repository: seeds of a verdict (default: 6)."),
+        click.option("--tag", metavar="TAG", help="Repository: the branch of what is accepted (default: the day)."),
+    ):
+        gathered = option(gathered)
+    return gathered
+
+
+def study_of_folder(folder: Path, name: str | None, asked: RepositoryOptions, options: "Options") -> "Declaration":
+    """Return the study of a repository: the one that the record has of this name or tag, else a new one."""
+    from headway.experiments.layouts import find_layout
+    from headway.store import FOLDER, Store, find_root
+    from headway.studies.from_folder import repository_study, study_again, study_name
+    from headway.studies.repositories import is_repository
+
+    root = find_layout(folder).root
+    store = options.store or find_root(root) / FOLDER
+    with Store.open(store) as opened:
+        known = opened.studies.find(study_name(root, asked.tag, name))
+    if known is not None and is_repository(known):  # its baseline is the commit that it began with
+        return study_again(known, close_after=asked.close_after)
+    return repository_study(
+        root,
+        store,
+        tag=asked.tag,
+        name=name,
+        sampler=asked.tune,
+        unsafe=asked.unsafe,
+        close_after=asked.close_after,
+        **({} if asked.seeds is None else {"seeds": asked.seeds}),
+    )

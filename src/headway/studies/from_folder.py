@@ -1,0 +1,129 @@
+"""Make a study of a repository: found by its layout, begun from its last commit, open for proposals."""
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headway.core import Budget, Needs, UsageError
+from headway.experiments.layouts import find_layout
+from headway.experiments.repositories import RepositoryExperiment, base_from_json, base_of
+from headway.store import StudyRecord
+from headway.studies.study import Study
+
+__all__ = ["repository_study", "study_again", "study_name"]
+
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+_SEEDS = 6  # pairs for a verdict: with four, the first test of a project accepts only what is very clear
+
+
+def repository_study(
+    root: Path,
+    store: Path,
+    *,
+    tag: str | None = None,
+    name: str | None = None,
+    budget: str | Budget = "",
+    sampler: str | None = None,
+    seeds: int = _SEEDS,
+    cores: int = 1,
+    gpus: int = 0,
+    unsafe: bool = False,
+    close_after: float | None = None,
+) -> Study:
+    """Return a study of the repository at `root` that judges changes of its code as they come.
+
+    Its baseline is the last commit; where there is no git, a copy of the files is kept in the store. `tag` names the
+    branch of what is accepted, by default the day. `sampler` tunes the knobs meanwhile. Raises `UsageError` for a
+    folder without a known layout, and for uncommitted changes.
+    """
+    layout = find_layout(root)
+    chosen = _tag(tag)
+    base = base_of(layout.root, store)
+    sources = base.sources(layout.files)
+    if not sources:
+        raise UsageError(f"{root} has none of the files that may be edited: {', '.join(layout.files.editable)}.")
+    experiment = RepositoryExperiment.of(
+        layout,
+        base,
+        sources,
+        unsafe=unsafe,
+        needs=Needs(cores=cores, gpus=gpus),
+        named={"tag": chosen, "branch": f"{layout.branch_prefix}{chosen}"},
+    )
+    return _study(
+        experiment,
+        name=study_name(layout.root, tag, name),
+        budget=budget,
+        sampler=sampler,
+        seeds=seeds,
+        close_after=close_after,
+    )
+
+
+def study_name(root: Path, tag: str | None, name: str | None) -> str:
+    """Return what the study of a repository is called: its folder and tag, where nobody names it."""
+    return name or f"{_plain(root.name)}-{_tag(tag)}"
+
+
+def study_again(record: StudyRecord, *, budget: str | Budget | None = None, close_after: float | None = None) -> Study:
+    """Return the study of a repository as the record has it, to go on with."""
+    definition: Mapping[str, Any] = record.definition
+    kept, described, root = definition["repository"], definition["experiment"], Path(record.source)
+    layout = find_layout(root)
+    base = base_from_json(kept["base"], root)
+    experiment = RepositoryExperiment.of(
+        layout,
+        base,
+        base.sources(layout.files),
+        unsafe=described.get("unsafe", False),
+        needs=Needs(**record.settings["needs"]),
+        named={"tag": kept["tag"], "branch": kept["branch"]},
+    )
+    sampler = definition["sampler"]
+    return _study(
+        experiment,
+        name=record.name,
+        budget=Budget(**record.settings["budget"]) if budget is None else budget,
+        sampler=None if sampler == "queue" else sampler,
+        seeds=definition["seeds"],
+        close_after=close_after,
+    )
+
+
+def _study(
+    experiment: RepositoryExperiment,
+    *,
+    name: str,
+    budget: str | Budget,
+    sampler: str | None,
+    seeds: int,
+    close_after: float | None,
+) -> Study:
+    study = Study(
+        experiment,
+        name=name,
+        baseline=experiment.knobs,
+        rule="stream",
+        budget=budget or Budget(),
+        seed=experiment.written_seed or 0,
+        seeds=seeds,
+        close_after=close_after,
+        sampler=sampler or "queue",
+    )
+    study.source = experiment.folder
+    return study
+
+
+def _tag(tag: str | None) -> str:
+    chosen = time.strftime("%b%d").lower() if tag is None else tag
+    if not _TAG.fullmatch(chosen):
+        raise UsageError(
+            f"The tag {chosen!r} cannot be part of a branch's name. Use letters, digits, '.', '_' and '-'."
+        )
+    return chosen
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "repository"

@@ -1,0 +1,24 @@
+"""Studies of repositories: fed with changes of code, guarded, kept as commits and in the ledger."""
+
+from headway.studies.repositories.keeping import Keeper, keep_results
+from headway.studies.repositories.proposals import (
+    Change,
+    change_of,
+    files_of,
+    is_repository,
+    official_of,
+    patch_files,
+)
+from headway.studies.repositories.protecting import refuse_unprotected
+
+__all__ = [
+    "Change",
+    "Keeper",
+    "change_of",
+    "files_of",
+    "is_repository",
+    "keep_results",
+    "official_of",
+    "patch_files",
+    "refuse_unprotected",
+]

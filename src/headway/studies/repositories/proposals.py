@@ -1,0 +1,139 @@
+"""From what somebody sends to a candidate: a patch on what the study has, or knobs, and always as the same bytes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from headway.core import Space, SpaceError, UsageError, canonical_json
+from headway.experiments.layouts import Layout, Patch, WholeFiles, apply_patch, find_layout, parse_patch
+from headway.experiments.layouts.files import refuse_links
+from headway.experiments.repositories import RepositoryExperiment, base_from_json
+from headway.store import Store, StudyRecord, is_accepted
+
+__all__ = ["Change", "change_of", "files_of", "is_repository", "official_of", "patch_files"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Hold a candidate of a repository: a configuration of its knobs, and the files that it changes beside them.
+
+    `patch` is canonical JSON of the new text by path, so that equal changes are one candidate, whoever wrote them in
+    whatever form. What only turns knobs of the search space is a configuration without a patch (`kind`).
+    """
+
+    config: Mapping[str, Any]
+    patch: str | None
+    kind: Literal["knobs", "code", "none"]
+    parent: str
+    paths: tuple[str, ...]
+
+
+def is_repository(record: StudyRecord) -> bool:
+    """Tell whether a study's experiment is a repository, so that its candidates may change code."""
+    return "repository" in record.definition
+
+
+def official_of(store: Store, record: StudyRecord) -> str:
+    """Return the candidate that others build on: the last one accepted, else the baseline."""
+    accepted = [item.candidate for item in store.studies.verdicts(record.id) if is_accepted(item.decision)]
+    return accepted[-1] if accepted else store.studies.proposals(record.id, [0])[0].candidate
+
+
+def patch_files(patch: str | None) -> dict[str, str]:
+    """Return the files of a recorded patch, by path."""
+    return {} if patch is None else json.loads(patch)
+
+
+def change_of(
+    store: Store,
+    record: StudyRecord,
+    *,
+    patch: str | None = None,
+    file: str | None = None,
+    files: Mapping[str, str] | None = None,
+    config: Mapping[str, Any] | None = None,
+    parent: str | None = None,
+) -> Change:
+    """Return the candidate that a proposal is.
+
+    `patch` is a unified diff, SEARCH/REPLACE blocks for `file`, or the whole text of `file`; `files` are whole texts by
+    path. They change `parent`, by default what the study accepted last. `config` turns knobs beside it. Raises
+    `UsageError` that names the block that did not match, the file that may not be changed, or that nothing changes.
+    """
+    experiment = _experiment(store.folder, record.name, canonical_json(record.definition["repository"]["base"]), record)
+    above = store.studies.candidate(parent or _parent(store, record))
+    before = {**experiment.sources, **experiment.files(above.config, patch_files(above.patch))}
+    after = dict(before)
+    for item in _patches(patch, file, files):
+        after |= _applied(experiment.layout, item, after)
+    changed = {path: text for path, text in after.items() if experiment.sources.get(path) != text}
+    baseline: dict[str, Any] = dict(record.definition["baseline"])
+    space = Space.from_json(record.definition["space"])
+    given = dict(config or {})
+    turned = experiment.layout.knobs(experiment.sources).turned(experiment.sources, changed) if changed else {}
+    if turned is not None and _in_space(space, {**baseline, **turned, **given}):
+        whole = space.check({**baseline, **turned, **given}) if space.parameters else {}
+        if not (changed and not turned and not given):  # comments alone are a change of code that does nothing
+            kind: Literal["knobs", "none"] = "none" if whole == baseline else "knobs"
+            return Change(config=whole, patch=None, kind=kind, parent=above.id, paths=tuple(sorted(changed)))
+    whole = space.check({**baseline, **given}) if space.parameters else {}
+    experiment.files(whole, changed)  # knobs that are to be turned must still be there
+    return Change(
+        config=whole, patch=canonical_json(changed), kind="code", parent=above.id, paths=tuple(sorted(changed))
+    )
+
+
+def files_of(store: Store, record: StudyRecord, candidate: str) -> dict[str, str]:
+    """Return the text of all editable files as a candidate has them, by path."""
+    experiment = _experiment(store.folder, record.name, canonical_json(record.definition["repository"]["base"]), record)
+    found = store.studies.candidate(candidate)
+    return {**experiment.sources, **experiment.files(found.config, patch_files(found.patch))}
+
+
+def _applied(layout: Layout, patch: Patch, sources: Mapping[str, str]) -> dict[str, str]:
+    changed = apply_patch(patch, sources, layout.files)
+    refuse_links(layout.root, changed)
+    return changed
+
+
+def _patches(patch: str | None, file: str | None, files: Mapping[str, str] | None) -> list[Patch]:
+    found: list[Patch] = []
+    if files:
+        found.append(WholeFiles(dict(files)))
+    if patch is not None:
+        found.append(parse_patch(patch, file))
+    elif file is not None:
+        raise UsageError(f"The proposal names the file {file!r} and no patch. Send its new text, or blocks, as patch.")
+    return found
+
+
+def _in_space(space: Space, config: Mapping[str, Any]) -> bool:
+    try:
+        space.check(config)
+    except SpaceError:
+        return False
+    return True
+
+
+def _parent(store: Store, record: StudyRecord) -> str:
+    if not store.studies.count_proposals(record.id):  # the engine has not begun yet
+        return store.studies.add_candidate(record.experiment, record.definition["baseline"])
+    return official_of(store, record)
+
+
+_experiments: dict[tuple[str, str], RepositoryExperiment] = {}
+
+
+def _experiment(folder: Path, name: str, base: str, record: StudyRecord) -> RepositoryExperiment:
+    """Return the experiment of a study; the files of its base are read once a process."""
+    key = (str(folder), f"{name} {base}")
+    if key not in _experiments:
+        described, root = record.definition["experiment"], Path(record.source)
+        layout = find_layout(root)
+        found = base_from_json(record.definition["repository"]["base"], root)
+        _experiments[key] = RepositoryExperiment.of(
+            layout, found, found.sources(layout.files), unsafe=described.get("unsafe", False)
+        )
+    return _experiments[key]

@@ -1,0 +1,229 @@
+"""Judge candidates as they come: a study that stays open, whose baseline moves on with what is accepted.
+
+A race on seeds of its own decides who is worth more runs. Whoever it keeps runs at once on the fresh seeds, against the
+baseline of that moment, and the gate decides. Everybody else gets a verdict too, with the reason in words: who proposes
+wants to know. What was accepted is the baseline from then on.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from headway.core import TrialState
+from headway.store import Store, StudyRecord, TrialRecord, VerdictRecord, is_accepted
+from headway.studies.declaration import Declaration
+from headway.studies.gate import Gate
+from headway.studies.racing import Racing
+from headway.validate import Decision, compare_paired
+
+__all__ = ["Doubts", "Results", "Stream"]
+
+_ENDED_BEFORE = "Undecided: the study ended before it was judged."
+
+
+class Results(Protocol):
+    """Give the results that stand: the plan does."""
+
+    baseline: str
+
+    @property
+    def fresh_seeds(self) -> list[int]:
+        """Return the seeds that verdicts are read from."""
+        ...
+
+    def trial(self, candidate: str, seed: int) -> TrialRecord | None:
+        """Return the trial of a candidate and a seed that ended."""
+        ...
+
+    def first_trial(self, candidate: str) -> TrialRecord | None:
+        """Return a candidate's first run, if it has ended."""
+        ...
+
+    def values(self, candidate: str) -> dict[int, float]:
+        """Return the objective by fresh seed."""
+        ...
+
+    def identical(self, trial: TrialRecord) -> bool:
+        """Tell whether a trial equals the baseline's bit for bit."""
+        ...
+
+
+class Doubts(Protocol):
+    """Say what speaks against believing a candidate's score."""
+
+    def of_trial(self, trial: TrialRecord) -> Sequence[str]:
+        """Return what was seen in its code and in what it did."""
+        ...
+
+    def of_score(self, candidate: Iterable[TrialRecord], baseline: Iterable[TrialRecord]) -> Sequence[str]:
+        """Return why its scores are not plausible beside the others'."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    decision: str
+    sentence: str
+    data: dict[str, Any]
+
+
+class Stream:
+    """Know which candidates wait for a verdict, and write verdicts as soon as they can be written."""
+
+    def __init__(
+        self,
+        store: Store,
+        record: StudyRecord,
+        study: Declaration,
+        results: Results,
+        racing: Racing,
+        *,
+        trust: str | None = None,
+        doubts: Doubts | None = None,
+    ) -> None:
+        self._store = store
+        self._record = record
+        self._study = study
+        self._results = results
+        self._racing = racing
+        self._trust = trust
+        self._doubts = doubts
+        self._open: dict[str, None] = {}
+        self._decided: set[str] = set()
+        self.hear: Callable[[VerdictRecord], None] = _nobody  # told of each verdict when it is in the record
+        self.official = results.baseline  # what candidates are judged against
+        for item in store.studies.verdicts(record.id):
+            if not item.data.get("open"):
+                self._decided.add(item.candidate)
+                self.official = item.candidate if is_accepted(item.decision) else self.official
+
+    def enter(self, candidate: str) -> None:
+        """Take in a candidate that was proposed; one that has its verdict needs no other."""
+        if candidate not in self._decided and candidate != self._results.baseline:
+            self._open.setdefault(candidate)
+
+    @property
+    def to_confirm(self) -> list[str]:
+        """Return whose fresh seeds are wanted now: the baseline's, and the candidates' that the race kept."""
+        kept = [candidate for candidate in self._racing.kept if candidate in self._open]
+        return [self.official, *kept] if kept else []
+
+    @property
+    def waiting(self) -> int:
+        """Return how many candidates have no verdict yet."""
+        return len(self._open)
+
+    def flagged(self, trial: TrialRecord) -> bool:
+        """Tell whether a trial's score is not to be believed as it is, so that no further run is worth its cost."""
+        return self._trust == "as printed" and bool(self._doubts and self._doubts.of_trial(trial))
+
+    def settle(self) -> None:
+        """Write the verdicts that can be written now."""
+        for candidate in list(self._open):
+            verdict = self._judged(candidate)
+            if verdict is not None:
+                self._write(candidate, verdict)
+
+    def close(self) -> None:
+        """Write that the others are undecided: the study has ended. If it goes on, they are judged after all."""
+        for candidate in list(self._open):
+            if self._results.first_trial(candidate) is not None:
+                data = {"open": True}
+                self._write(candidate, _Verdict(decision="undecided", sentence=_ENDED_BEFORE, data=data), last=True)
+
+    def _write(self, candidate: str, verdict: _Verdict, *, last: bool = False) -> None:
+        data = verdict.data if self._trust is None else {**verdict.data, "trust": self._trust}
+        sentence = verdict.sentence if self._trust is None else f"{verdict.sentence} Trust: {self._trust}."
+        decision = verdict.decision
+        if is_accepted(decision) and self._trust is not None:
+            decision = f"{decision} ({self._trust})"
+        known = self._store.studies.verdict(self._record.id, candidate)
+        if known is None or (known.decision, known.sentence) != (decision, sentence):
+            self._store.studies.decide(self._record.id, candidate, self.official, decision, sentence, data)
+        if last:
+            return
+        del self._open[candidate]
+        self._decided.add(candidate)
+        if is_accepted(decision):
+            self.official = candidate
+        written = self._store.studies.verdict(self._record.id, candidate)
+        if written is not None:
+            self.hear(written)
+
+    def _judged(self, candidate: str) -> _Verdict | None:
+        first = self._results.first_trial(candidate)
+        if first is None:
+            return None
+        if first.state != TrialState.COMPLETE:
+            why = f"{first.reason}: {first.message}" if first.reason else str(first.state)
+            return _Verdict(decision="failed", sentence=f"Failed: {why}", data={"reason": str(first.reason)})
+        if self._results.identical(first):
+            sentence = f"Identical: with seed {first.seed} it gives the baseline's curves, bit for bit."
+            return _Verdict(decision="identical", sentence=sentence, data={})
+        if self.flagged(first) and self._doubts is not None:
+            return _flag(self._doubts.of_trial(first))
+        standing = self._racing.standing(candidate)
+        if standing is None or standing.state == "open":
+            return None
+        if standing.state == "failed":
+            sentence = "Failed: it ran with one seed, and failed with another."
+            return _Verdict(decision="failed", sentence=sentence, data={"runs": standing.runs})
+        if standing.state == "rejected":
+            runs = f"{standing.runs} run{'' if standing.runs == 1 else 's'}"
+            chance = f"{100 * standing.better:.0f} %" if standing.better >= 0.005 else "under 1 %"
+            sentence = f"Rejected: after {runs}, its chance to beat what the study has is {chance}."
+            return _Verdict(
+                decision="rejected", sentence=sentence, data={"runs": standing.runs, "chance_better": standing.better}
+            )
+        return self._confirmed(candidate)
+
+    def _confirmed(self, candidate: str) -> _Verdict | None:
+        """Compare a candidate that the race kept with the baseline of now, once all fresh seeds have ended."""
+        seeds = self._results.fresh_seeds
+        if not all(self._results.trial(side, seed) for side in (candidate, self.official) for seed in seeds):
+            return None
+        ours, theirs = self._results.values(candidate), self._results.values(self.official)
+        shared = sorted(ours.keys() & theirs.keys())
+        if len(shared) < 2:
+            sentence = "Undecided: fewer than two pairs of fresh seeds ran to their end."
+            return _Verdict(decision="undecided", sentence=sentence, data={"pairs": len(shared)})
+        doubts = self._score_doubts(candidate, seeds)
+        if doubts:
+            return _flag(doubts)
+        return self._compared(candidate, ours, theirs, shared)
+
+    def _compared(
+        self, candidate: str, ours: Mapping[int, float], theirs: Mapping[int, float], seeds: Sequence[int]
+    ) -> _Verdict:
+        study = self._study
+        comparison = compare_paired(
+            ours, theirs, metric=study.experiment.metric, direction=study.experiment.direction, level=study.level
+        )
+        gate = Gate(self._store, self._record, study, self.official)
+        with self._store.database.write():
+            comparison, found = gate.passed(candidate, comparison, ours, theirs)
+        trials = [self._results.trial(candidate, seed) for seed in seeds]
+        data = {name: value for name, value in asdict(comparison).items() if name not in ("decision", "sentence")}
+        data |= {"seeds": list(seeds), "cost_seconds": sum(trial.wall_seconds for trial in trials if trial is not None)}
+        words = comparison.sentence
+        if comparison.decision == Decision.ACCEPTED and self._trust is not None:
+            words = f"{words.removesuffix('.')} ({self._trust})."
+        return _Verdict(decision=str(comparison.decision), sentence=words, data=data | found)
+
+    def _score_doubts(self, candidate: str, seeds: Sequence[int]) -> Sequence[str]:
+        if self._doubts is None or self._trust != "as printed":
+            return ()
+        sides = [[self._results.trial(side, seed) for seed in seeds] for side in (candidate, self.official)]
+        ours, theirs = ([trial for trial in side if trial is not None] for side in sides)
+        seen = [text for trial in ours for text in self._doubts.of_trial(trial)]
+        return list(dict.fromkeys([*seen, *self._doubts.of_score(ours, theirs)]))
+
+
+def _flag(doubts: Sequence[str]) -> _Verdict:
+    more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
+    sentence = f"Flagged: {doubts[0].rstrip('.')}{more}. Its score is not believed before a person has looked."
+    return _Verdict(decision="flagged", sentence=sentence, data={"doubts": list(doubts)})
+
+
+def _nobody(verdict: VerdictRecord) -> None:
+    """Hear a verdict where nobody wants to."""
