@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headway.core import Budget, Needs, UsageError
+from headway.core import Budget, Limits, Needs, UsageError
 from headway.experiments.layouts import find_layout
-from headway.experiments.repositories import RepositoryExperiment, base_from_json, base_of
+from headway.experiments.repositories import SPARE_SECONDS, RepositoryExperiment, base_from_json, base_of
 from headway.store import StudyRecord
 from headway.studies.study import Study
 
@@ -30,13 +30,15 @@ def repository_study(
     cores: int = 1,
     gpus: int = 0,
     unsafe: bool = False,
+    time_limit: float | None = None,
     close_after: float | None = None,
 ) -> Study:
     """Return a study of the repository at `root` that judges changes of its code as they come.
 
     Its baseline is the last commit; where there is no git, a copy of the files is kept in the store. `tag` names the
     branch of what is accepted, by default the day. `sampler` tunes the knobs meanwhile. Raises `UsageError` for a
-    folder without a known layout, and for uncommitted changes.
+    folder without a known layout, and for uncommitted changes. `time_limit` (seconds) ends a step before the layout's
+    own limit does.
     """
     layout = find_layout(root)
     chosen = _tag(tag)
@@ -50,6 +52,7 @@ def repository_study(
         sources,
         unsafe=unsafe,
         needs=Needs(cores=cores, gpus=gpus),
+        limits=None if time_limit is None else Limits(wall_seconds=time_limit + SPARE_SECONDS),
         named={"tag": chosen, "branch": f"{layout.branch_prefix}{chosen}"},
     )
     return _study(
@@ -79,6 +82,7 @@ def study_again(record: StudyRecord, *, budget: str | Budget | None = None, clos
         base.sources(layout.files),
         unsafe=described.get("unsafe", False),
         needs=Needs(**record.settings["needs"]),
+        limits=Limits(**record.settings["limits"]),
         named={"tag": kept["tag"], "branch": kept["branch"]},
     )
     sampler = definition["sampler"]

@@ -11,7 +11,6 @@ import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,11 @@ from headway.experiments.repositories.trees import Base, base_from_json
 from headway.experiments.run import Run, StepsFailed
 from headway.sandbox import interpreter_paths
 
-__all__ = ["WORK", "RepositoryExperiment"]
+__all__ = ["SPARE_SECONDS", "WORK", "RepositoryExperiment"]
 
 WORK = "work"  # the folder of an attempt that holds the candidate's tree
 _TAIL_LINES = 60
-_SPARE_SECONDS = 60.0  # for laying out the tree, and for what bubblewrap needs
+SPARE_SECONDS = 60.0  # for laying out the tree, and for what bubblewrap needs
 _MEMORY, _PROCESSES = 4 * 1024**3, 512
 _DRIVERS = Path(__file__).parent.parent / "layouts" / "drivers"
 
@@ -62,9 +61,7 @@ class RepositoryExperiment(Experiment):
         named: Mapping[str, str] | None = None,
     ) -> "RepositoryExperiment":
         """Make the experiment of a layout; its knobs are the space, its time limits those of the trial."""
-        whole = limits or Limits()
-        if limits is None:
-            whole = Limits(wall_seconds=layout.wall_seconds + _SPARE_SECONDS, idle_seconds=whole.idle_seconds)
+        whole = limits or Limits(wall_seconds=layout.wall_seconds + SPARE_SECONDS)
         return cls(
             metric=layout.metric,
             direction=layout.direction,
@@ -83,7 +80,7 @@ class RepositoryExperiment(Experiment):
         """Return the layout's name and the repository's."""
         return f"{self.layout.root.name} ({self.layout.name})"
 
-    @cached_property
+    @property
     def described(self) -> dict[str, Any]:
         """Return the layout, the content of all files of the base, and whether a sandbox guards what runs."""
         return {
@@ -248,12 +245,14 @@ class _Trial:
         return ran
 
     def _step(self, step: Step, place: Place) -> Ran:
+        step = self._limited(step)
         if self._experiment.unsafe:
             return run_plainly(step, place, self._hear, os.environ)
         return run_sandboxed(step, place, self._hear)
 
     def _score(self, step: Step, place: Place) -> Ran:
         """Score what the candidate left, on fresh files of the base: nothing of the candidate's code runs there."""
+        step = self._limited(step)
         if self._experiment.unsafe:
             return run_plainly(step, place, self._hear, os.environ)
         work = self._work / "score"
@@ -270,6 +269,11 @@ class _Trial:
             return run_sandboxed(step, fresh, self._hear)
         finally:
             self._experiment.base.remove(work / "tree")
+
+    def _limited(self, step: Step) -> Step:
+        """Return the step with the study's limit, where that is shorter than the layout's own."""
+        longest = self._experiment.limits.wall_seconds - SPARE_SECONDS
+        return replace(step, wall_seconds=min(step.wall_seconds, longest)) if longest > 0 else step
 
     def _hear(self, data: bytes) -> None:
         sys.stdout.buffer.write(data)

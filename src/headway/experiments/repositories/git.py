@@ -35,7 +35,7 @@ _BYTE_FOR_BYTE = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
 _TIMEOUT_SECONDS = 120
 _PAUSES = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
 # A git that looks at all worktrees fails where another process is just making or removing one of them.
-_CONTENDED = re.compile(r"\.lock': File exists|(failed to read|Invalid path|could not \w+) .*\bworktrees\b")
+_CONTENDED = re.compile(r"\.lock': File exists|(failed to|could not|Invalid path|not a git repository).*\bworktrees\b")
 _FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PLAIN_MODES = ("100644", "100755")
 _FOLDER_MODE = "040000"

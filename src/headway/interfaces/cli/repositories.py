@@ -19,6 +19,8 @@ __all__ = ["CLOSE_AFTER", "RepositoryOptions", "repository_options", "study_of_f
 
 CLOSE_AFTER = "Repository: end when nothing was left to do for so long; 0: when the queue is empty."
 
+TIME_LIMIT = "Repository: end a run sooner than its layout would (autoresearch: 600 s)."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryOptions:
@@ -28,6 +30,7 @@ class RepositoryOptions:
     seeds: int | None
     tune: str | None
     unsafe: bool
+    time_limit: float | None
     close_after: float | None
 
     def refuse_for_files(self) -> None:
@@ -48,6 +51,7 @@ def repository_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     for option in (
         click.option("--close-after", type=click.FloatRange(min=0), metavar="SECONDS", help=CLOSE_AFTER),
+        click.option("--time-limit", type=click.FloatRange(min=1), metavar="SECONDS", help=TIME_LIMIT),
         click.option("--unsafe", is_flag=True, help="Repository: run its code without a sandbox."),
         click.option(
             "--tune",
@@ -75,6 +79,7 @@ def study_of_folder(folder: Path, name: str | None, asked: RepositoryOptions, op
         known = opened.studies.find(study_name(root, asked.tag, name))
     if known is not None and is_repository(known):  # its baseline is the commit that it began with
         return study_again(known, close_after=asked.close_after)
+    given: dict[str, Any] = {} if asked.seeds is None else {"seeds": asked.seeds}
     return repository_study(
         root,
         store,
@@ -82,6 +87,7 @@ def study_of_folder(folder: Path, name: str | None, asked: RepositoryOptions, op
         name=name,
         sampler=asked.tune,
         unsafe=asked.unsafe,
+        time_limit=asked.time_limit,
         close_after=asked.close_after,
-        **({} if asked.seeds is None else {"seeds": asked.seeds}),
+        **given,
     )

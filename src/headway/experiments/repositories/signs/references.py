@@ -34,7 +34,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
         ("system", _PROCESS, "asyncio.create_subprocess_exec asyncio.create_subprocess_shell pexpect sh plumbum"),
         ("system", _NETWORK, "socket socketserver urllib http requests httpx aiohttp ftplib smtplib telnetlib urllib3"),
         ("system", _NETWORK, "xmlrpc paramiko huggingface_hub torch.hub websocket websockets webbrowser"),
-        ("system", _NATIVE, "ctypes cffi torch.utils.cpp_extension torch.ops.load_library mmap os.memfd_create"),
+        ("system", _NATIVE, "ctypes cffi torch.utils.cpp_extension torch.ops.load_library os.memfd_create"),
         ("system", _CODE, "runpy code codeop types.CodeType types.FunctionType dis pdb"),
         ("system", _HIDDEN, "base64 binascii codecs.decode codecs.encode zlib.decompress zlib.decompressobj"),
         ("system", _HIDDEN, "gzip.decompress bz2.decompress lzma.decompress marshal"),
@@ -47,8 +47,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
         ("evaluator", _FRAMES, "threading.setprofile traceback.extract_stack traceback.walk_stack sys.addaudithook"),
         ("evaluator", _FRAMES, "traceback.format_stack traceback.print_stack sys._getframemodulename"),
         ("evaluator", _MODULES, "sys.modules sys.meta_path sys.path sys.path_hooks importlib imp builtins pkgutil"),
-        ("evaluator", _MODULES, "unittest.mock mock wrapt forbiddenfruit pytest site"),
-        ("evaluator", _MODULES, f"{BUILT_IN}__import__".replace(" ", "\0")),
+        ("evaluator", _MODULES, "unittest.mock mock wrapt forbiddenfruit site"),
         ("", "", "importlib.metadata importlib.resources importlib.util.find_spec importlib.invalidate_caches"),
         ("", "", "urllib.parse http.HTTPStatus multiprocessing.cpu_count torch.multiprocessing.cpu_count pkgutil.find_loader"),
     )
@@ -76,6 +75,8 @@ def reference_signs(source: Source) -> Iterator[Sign]:
                 yield from _of_path(source, node)
             case ast.Call():
                 yield from _of_call(source, node)
+            case ast.Assign(targets=[ast.Attribute(attr="daemon")], value=value) if _is_true(value):
+                yield _daemon(node)
             case ast.ImportFrom(module=str(module), names=[ast.alias(name="*")]):
                 yield from _named(source, node, f"{module}.system" if module in _GUARDED else module)
             case _:
@@ -92,7 +93,7 @@ def _is_whole(source: Source, node: ast.expr) -> bool:
 
 def _of_path(source: Source, node: ast.expr) -> Iterator[Sign]:
     path = source.names.path(node)
-    if path is not None:
+    if path is not None and path.split(".")[0] not in source.own:
         yield from _named(source, node, path)
 
 
@@ -139,8 +140,8 @@ def _of_call(source: Source, call: ast.Call) -> Iterator[Sign]:
         yield _daemon(call)
 
 
-def _daemon(call: ast.Call) -> Sign:
-    return Sign(kind="system", key="daemon", line=call.lineno, why="A daemon thread goes on while the evaluation runs")
+def _daemon(node: ast.Call | ast.Assign) -> Sign:
+    return Sign(kind="system", key="daemon", line=node.lineno, why="A daemon thread goes on while the evaluation runs")
 
 
 def _is_true(node: ast.expr | None) -> bool:

@@ -58,16 +58,20 @@ def _modules(path: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Hold one Python file with what its names stand for. `imported` are the names that it takes from read-only modules."""
+    """Hold one Python file with what its names stand for.
+
+    `imported` are the names that it takes from read-only modules, `own` the modules made of editable files.
+    """
 
     tree: ast.Module
     names: Names
     texts: Texts
     read_only: ReadOnly
     imported: frozenset[str] = field(default_factory=frozenset[str])
+    own: frozenset[str] = field(default_factory=frozenset[str])
 
     @classmethod
-    def of(cls, tree: ast.Module, read_only: ReadOnly) -> "Source":
+    def of(cls, tree: ast.Module, read_only: ReadOnly, own: frozenset[str] = frozenset()) -> "Source":
         """Resolve the names of a tree."""
         names = Names(tree)
         imported = {
