@@ -27,7 +27,7 @@ def database(tmp_path):
 def test_an_empty_file_gets_all_tables(database):
     tables = {row[0] for row in database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert {"studies", "candidates", "trials", "attempts", "curves", "events", "manifests", "queue"} <= tables
-    assert one(database, "SELECT version FROM schema_version") == 5
+    assert one(database, "SELECT version FROM schema_version") == 7
     assert database.sound()
 
 
@@ -44,7 +44,7 @@ def test_a_newer_schema_is_refused_by_its_number(tmp_path):
     database = Database(tmp_path / "store.sqlite")
     database.run("UPDATE schema_version SET version = 9999")
     database.close()
-    with pytest.raises(NewerSchema, match="has schema 9999; this Headway knows up to 5"):
+    with pytest.raises(NewerSchema, match="has schema 9999; this Headway knows up to 7"):
         Database(tmp_path / "store.sqlite")
     with sqlite3.connect(tmp_path / "store.sqlite") as raw:  # it was left alone
         assert raw.execute("SELECT version FROM schema_version").fetchone() == (9999,)

@@ -27,6 +27,7 @@ from headway.store.records import (
 )
 from headway.store.runlog import RUN_LOG, UNLIMITED, Mark, Point, RunLog, RunLogReader, Signal
 from headway.store.studies import candidate_id
+from headway.store.verdicts import Decided
 
 __all__ = [
     "FOLDER",
@@ -38,6 +39,7 @@ __all__ = [
     "CandidateRecord",
     "Claim",
     "Curve",
+    "Decided",
     "End",
     "EndsMark",
     "EventRecord",

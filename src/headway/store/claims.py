@@ -108,6 +108,14 @@ class Claims:
         )
         return "" if row is None else str(row["note"])
 
+    def parents_of(self, study: int, candidate: str) -> tuple[str, ...]:
+        """Return what a waiting candidate changes."""
+        row = self._database.row(
+            "SELECT parents FROM queue WHERE study = ? AND taken IS NULL AND candidate = ? ORDER BY id LIMIT 1",
+            (study, candidate),
+        )
+        return () if row is None else tuple(decode(row["parents"]))
+
     def _refuse_other(self, study: StudyRecord, candidate: str, proposer: str, token: str | None) -> None:
         row: Row | None = None
         if token is not None:

@@ -25,6 +25,7 @@ from headway.store.places import Places
 from headway.store.promotions import Promotions
 from headway.store.studies import Studies
 from headway.store.trials import Trials
+from headway.store.verdicts import Verdicts
 
 __all__ = ["FOLDER", "Store", "find_root"]
 
@@ -44,6 +45,7 @@ class Store:
         self.trials = Trials(self.database, clock)
         self.places = Places(self.database)
         self.ends = Ends(self.database)
+        self.verdicts = Verdicts(self.database)
         self.curves = Curves(self.database, clock)
         self.events = Events(self.database, clock)
         self.evidence = Evidence(self.database, clock)

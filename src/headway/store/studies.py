@@ -170,6 +170,11 @@ class Studies:
             for row in rows
         ]
 
+    def proposal_of(self, study: int, candidate: str) -> ProposalRecord | None:
+        """Return the first proposal of a candidate to a study, or None."""
+        number = self.find_number(study, candidate)
+        return None if number is None else self.proposals(study, [number])[0]
+
     def proposed(self, study: int) -> list[tuple[int, str, str]]:
         """Return number, candidate and proposer of each proposal to a study, in order."""
         rows = self._database.rows(

@@ -1,6 +1,5 @@
 """What a study still has to run: the baseline, the search, the confirmation. The engine asks for a trial at a time."""
 
-import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,15 +8,14 @@ from headway.engine import Assignment
 from headway.propose import Observation, Sampler
 from headway.store import RankedTrial, Store, StudyRecord, TrialRecord, candidate_id
 from headway.studies.declaration import Declaration
-from headway.studies.doubts import TrialDoubts
 from headway.studies.history import History
 from headway.studies.ledger import Key, Ledger
 from headway.studies.racing import Racing, Wanted
 from headway.studies.stream import Stream
 
-__all__ = ["StudyPlan"]
+__all__ = ["Proposal", "StudyPlan"]
 
-_Proposal = tuple[int, str, Mapping[str, Any]]  # number, candidate, configuration
+Proposal = tuple[int, str, Mapping[str, Any]]  # number, candidate, configuration
 
 _RANKED_AT_FIRST = 64
 _DUPLICATES_IN_A_ROW = 200  # after so many proposals that were made before, the sampler has nothing new
@@ -45,10 +43,8 @@ class StudyPlan:
         self._search_over = False
         self._number = self._sampled = 0  # the last proposal, and how many of all the sampler made
         self._note: str | None = None
-        self._idle_since: float | None = None  # on the monotonic clock, where a stream has nothing to do
         self.baseline = self._candidate(study.baseline)
-        self._racing = self._race() if study.rule in ("race", "stream") else None
-        self._stream = self._make_stream() if study.rule == "stream" else None
+        self._racing = self._make_race() if study.rule == "race" else None
 
     # the engine's questions
 
@@ -72,19 +68,11 @@ class StudyPlan:
             if candidate not in seen and not self._ledger.done((candidate, self._first_seed(number))):
                 self._open[number] = candidate
                 seen.add(candidate)
-            if self._stream is not None:
-                self._stream.enter(candidate)
-        if self._stream is not None:
-            self._stream.settle()
         return self._ledger.recalled
 
     def next(self, running: Sequence[Assignment]) -> Assignment | None:
         """Return the next trial, or None when there is nothing to start now."""
         busy = {(item.candidate, item.seed) for item in running}
-        if self._stream is not None:
-            found = self._next_streamed(self._stream, busy)
-            self._idle_since = None if found is not None or busy else self._idle_since
-            return found
         if self._racing is not None:
             return self._next_raced(self._racing, busy) or self._next_confirmation(busy)
         return self._next_baseline(busy) or self._next_search(busy) or self._next_confirmation(busy)
@@ -103,14 +91,8 @@ class StudyPlan:
             del self._unwritten[assignment.number]
 
     def done(self) -> bool:
-        """Tell whether all has ended that will ever be asked for; a stream waits for more, as the study says."""
-        if self.next(()) is not None:
-            return False
-        if self._stream is None or self._search_over:
-            return True
-        now = time.monotonic()
-        self._idle_since = now if self._idle_since is None else self._idle_since
-        return self._study.close_after is not None and now - self._idle_since >= self._study.close_after
+        """Tell whether all has ended that will ever be asked for."""
+        return self.next(()) is None
 
     def ended(self, assignment: Assignment, trial: TrialRecord, *, reused: bool) -> None:
         """Take in a trial that ended."""
@@ -125,8 +107,6 @@ class StudyPlan:
             self._finalists = None
             if self._history is not None:
                 self._history.end(assignment.candidate, trial)
-        if self._stream is not None:
-            self._stream.settle()
 
     # what a verdict needs
 
@@ -174,7 +154,7 @@ class StudyPlan:
     @property
     def stream(self) -> Stream | None:
         """Return what judges candidates as they come, where the study does."""
-        return self._stream
+        return None
 
     @property
     def racing(self) -> Racing | None:
@@ -191,19 +171,11 @@ class StudyPlan:
     def identical(self, trial: TrialRecord) -> bool:
         """Tell whether a trial's objective and all its curves equal the baseline's with the same seed, bit for bit."""
         start = self.trial(self.baseline, trial.seed)
-        if start is None or start.value is None or start.value != trial.value:
+        if start is None or start.value != trial.value:
             return False
-        if self._study.trust is not None:
-            return self._same_course(start, trial)
         if start.metrics != trial.metrics:
             return False
         return self._store.curves.read(start.id) == self._store.curves.read(trial.id)
-
-    def _same_course(self, start: TrialRecord, trial: TrialRecord) -> bool:
-        """Tell whether a curve beside those of the clock is the same: a repository prints its times and speeds too."""
-        curves, others = self._store.curves.read(start.id), self._store.curves.read(trial.id)
-        told = [name for name, curve in curves.items() if len(set(curve.values)) > 1]
-        return not told or any(name in others and curves[name] == others[name] for name in told)
 
     @property
     def note(self) -> str | None:
@@ -219,27 +191,6 @@ class StudyPlan:
             if self._is_open((self.baseline, seed), busy):
                 return self._assign(self.baseline, self._study.baseline, seed, Role.BASELINE, 0)
         return None
-
-    def _next_streamed(self, stream: Stream, busy: set[Key]) -> Assignment | None:
-        """Return a run that a verdict waits for, else what the race wants."""
-        for candidate in stream.to_confirm:
-            for seed in self.fresh_seeds:
-                if self._is_open((candidate, seed), busy):
-                    return self._assign_as(candidate, seed, Role.CONFIRM)
-        if self._search_over or not self._baseline_stands() or not self._affordable(busy):
-            self._search_over = self._search_over or not busy
-            return None
-        assert self._racing is not None
-        wanted = self._racing.next(busy)
-        self._note = self._note or self._racing.problem
-        if wanted is None:
-            return None
-        if wanted.kind == "run":
-            return self._assign_known(wanted.candidate, wanted.seed)
-        if wanted.kind == "over":
-            self._search_over = not busy
-            return None
-        return self._next_idea(busy)
 
     def _next_raced(self, racing: Racing, busy: set[Key]) -> Assignment | None:
         """Return what the race wants: a run of a candidate that it has, or a new idea's first one."""
@@ -291,8 +242,6 @@ class StudyPlan:
         while (proposal := self._from_queue() or self._from_sampler()) is not None:
             number, candidate, config = proposal
             self._number = number
-            if self._stream is not None:
-                self._stream.enter(candidate)
             if self._is_open((candidate, self._first_seed(number)), busy):
                 self._open[number] = candidate
                 return self._search(number, candidate, config)
@@ -347,14 +296,7 @@ class StudyPlan:
                 found += [trial.candidate] if beats else []
         return found or ([] if best is None else [best])
 
-    def _make_stream(self) -> Stream:
-        assert self._racing is not None
-        doubts = None if self._study.trust is None else TrialDoubts(self._store, self._record)
-        return Stream(
-            self._store, self._record, self._study, self, self._racing, trust=self._study.trust, doubts=doubts
-        )
-
-    def _race(self) -> Racing:
+    def _make_race(self) -> Racing:
         return Racing(self._store, self._record, self._study, self.baseline, self._ledger.done)
 
     def _raced(self, candidate: str, seed: int, value: float | None) -> None:
@@ -362,11 +304,11 @@ class StudyPlan:
         if self._racing is not None:
             first = candidate != self.baseline and seed in self._first_seeds
             trial = self.trial(candidate, seed) if first else None
-            hopeless = trial is not None and (self.identical(trial) or self._flagged(trial))
-            self._racing.ended(candidate, seed, value, identical=hopeless)
+            self._racing.ended(candidate, seed, value, identical=trial is not None and self._hopeless(trial))
 
-    def _flagged(self, trial: TrialRecord) -> bool:
-        return self._stream is not None and self._stream.flagged(trial)
+    def _hopeless(self, trial: TrialRecord) -> bool:
+        """Tell whether no further run of a candidate could make it accepted, whatever its value."""
+        return self.identical(trial)
 
     def _all_that_differ(self) -> list[str]:
         found = {item.candidate: self.trial(item.candidate, item.seed) for item in self._ranked()}
@@ -387,7 +329,7 @@ class StudyPlan:
     def _candidate(self, config: Mapping[str, Any]) -> str:
         return self._store.studies.add_candidate(self._study.experiment.identity, config)
 
-    def _from_queue(self) -> _Proposal | None:
+    def _from_queue(self) -> Proposal | None:
         if not self._store.studies.waiting(self._record.id):
             return None
         number = self._number + 1
@@ -398,7 +340,7 @@ class StudyPlan:
             self._history.propose(number, taken[1], taken[0].config)
         return number, taken[1], taken[0].config
 
-    def _from_sampler(self) -> _Proposal | None:
+    def _from_sampler(self) -> Proposal | None:
         if not self._study.experiment.space.parameters or self._study.sampler == "queue":
             return None
         sampler = self._make_sampler()
@@ -412,7 +354,7 @@ class StudyPlan:
                 return self._propose(candidate, config)
         return None
 
-    def _propose(self, candidate: str, config: Mapping[str, Any]) -> _Proposal:
+    def _propose(self, candidate: str, config: Mapping[str, Any]) -> Proposal:
         number = self._number + 1
         self._unwritten[number] = config
         self._sampled += 1
@@ -447,23 +389,9 @@ class StudyPlan:
         budget = self._study.budget
         if budget.trials is None and budget.seconds is None:
             return True
-        if self._stream is not None:
-            return self._affordable_stream(self._stream, busy)
         reserve = sum(self._is_open((self.baseline, seed), busy) for seed in self._baseline_seeds)
         judged = self._number + 1 if self._study.rule == "every" else self._study.finalists
         reserve += judged * sum(seed != self._study.seed for seed in self.fresh_seeds)
-        if budget.seconds is not None:
-            spent = self._store.studies.spent(self._record.id).seconds + reserve * self._ledger.mean_seconds
-            if Budget(seconds=budget.seconds).exhausted(Spent(seconds=spent)):
-                return False
-        return budget.trials is None or self._ledger.paid_with(busy) + reserve < budget.trials
-
-    def _affordable_stream(self, stream: Stream, busy: set[Key]) -> bool:
-        """Tell whether a further run leaves enough to confirm one more candidate, and those that wait for it."""
-        judged = {stream.official, *stream.to_confirm}
-        wanted = sum(self._is_open((name, seed), busy) for name in judged for seed in self.fresh_seeds)
-        reserve = wanted + len(self.fresh_seeds)
-        budget = self._study.budget
         if budget.seconds is not None:
             spent = self._store.studies.spent(self._record.id).seconds + reserve * self._ledger.mean_seconds
             if Budget(seconds=budget.seconds).exhausted(Spent(seconds=spent)):

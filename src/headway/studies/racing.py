@@ -19,6 +19,7 @@ _UNLIMITED = 1_000_000
 _DRIFT_ERROR = 0.01
 _NO_NOISE = 1e-9
 _MOST_SHARED = 0.95
+_DROPPED = -1  # no seed: what was not run
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,12 @@ class Racing:
         self._results.append((candidate, seed, None if identical else value))
         if self._race is not None:
             self._observe(*self._results[-1])
+
+    def drop(self, candidate: str) -> None:
+        """Give up a candidate that goes on as another one."""
+        if self._race is not None and candidate in self._in_race and self._race.standing(candidate).state == "open":
+            self._results.append((candidate, _DROPPED, None))
+            self._race.observe(candidate, _DROPPED, None)
 
     @property
     def problem(self) -> str | None:

@@ -25,6 +25,7 @@ from headway.studies.observers import PlainObserver
 from headway.studies.plan import StudyPlan
 from headway.studies.report import write_report
 from headway.studies.repositories import keep_results, refuse_unprotected
+from headway.studies.streaming import StreamPlan
 from headway.studies.summary import StudySummary, summarize
 
 __all__ = ["origin_of", "record_of", "run_study"]
@@ -48,7 +49,7 @@ def run_study(
             watcher.note(
                 "No seed reaches this command, so there is no noise to measure: use {seed} in it, or read HEADWAY_SEED."
             )
-        plan = StudyPlan(store, record, study)
+        plan = (StreamPlan if study.rule == "stream" else StudyPlan)(store, record, study)
         keeper = keep_results(store, record, study, plan.stream)
         engine = Engine(
             store,

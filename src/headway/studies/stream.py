@@ -89,6 +89,7 @@ class Stream:
         self._trust = trust
         self._doubts = doubts
         self._open: dict[str, None] = {}
+        self.overtaken: Callable[[], None] = _nothing  # called when another candidate has become the official one
         self._decided: set[str] = set()
         self.hear: Callable[[VerdictRecord], None] = _nobody  # told of each verdict when it is in the record
         self.official = results.baseline  # what candidates are judged against
@@ -101,6 +102,10 @@ class Stream:
         """Take in a candidate that was proposed; one that has its verdict needs no other."""
         if candidate not in self._decided and candidate != self._results.baseline:
             self._open.setdefault(candidate)
+
+    def decided(self, candidate: str) -> bool:
+        """Tell whether a candidate has its verdict."""
+        return candidate in self._decided
 
     @property
     def to_confirm(self) -> list[str]:
@@ -117,10 +122,21 @@ class Stream:
         """Tell whether a trial's score is not to be believed as it is, so that no further run is worth its cost."""
         return self._trust == "as printed" and bool(self._doubts and self._doubts.of_trial(trial))
 
+    @property
+    def undecided(self) -> list[str]:
+        """Return the candidates without a verdict, in the order in which they came."""
+        return list(self._open)
+
+    def replace(self, candidate: str, number: int, other: str) -> None:
+        """Write that a candidate goes on as another one, its change made anew on what was accepted meanwhile."""
+        self._open.setdefault(candidate)
+        sentence = f"Rebased: another change was accepted meanwhile, so it is judged on top of that, as #{number}."
+        self._write(candidate, _Verdict(decision="rebased", sentence=sentence, data={"as": other, "as_number": number}))
+
     def settle(self) -> None:
         """Write the verdicts that can be written now."""
         for candidate in list(self._open):
-            verdict = self._judged(candidate)
+            verdict = self._judged(candidate) if candidate in self._open else None  # another verdict may have moved it
             if verdict is not None:
                 self._write(candidate, verdict)
 
@@ -146,6 +162,7 @@ class Stream:
         self._decided.add(candidate)
         if is_accepted(decision):
             self.official = candidate
+            self.overtaken()
         written = self._store.studies.verdict(self._record.id, candidate)
         if written is not None:
             self.hear(written)
@@ -156,12 +173,14 @@ class Stream:
             return None
         if first.state != TrialState.COMPLETE:
             why = f"{first.reason}: {first.message}" if first.reason else str(first.state)
-            return _Verdict(decision="failed", sentence=f"Failed: {why}", data={"reason": str(first.reason)})
+            return _Verdict(
+                decision="failed", sentence=f"Failed: {why.rstrip('.')}.", data={"reason": str(first.reason)}
+            )
+        if self.flagged(first) and self._doubts is not None:
+            return _flag(self._doubts.of_trial(first))
         if self._results.identical(first):
             sentence = f"Identical: with seed {first.seed} it gives the baseline's curves, bit for bit."
             return _Verdict(decision="identical", sentence=sentence, data={})
-        if self.flagged(first) and self._doubts is not None:
-            return _flag(self._doubts.of_trial(first))
         standing = self._racing.standing(candidate)
         if standing is None or standing.state == "open":
             return None
@@ -223,6 +242,10 @@ def _flag(doubts: Sequence[str]) -> _Verdict:
     more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
     sentence = f"Flagged: {doubts[0].rstrip('.')}{more}. Its score is not believed before a person has looked."
     return _Verdict(decision="flagged", sentence=sentence, data={"doubts": list(doubts)})
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _nobody(verdict: VerdictRecord) -> None:

@@ -1,11 +1,13 @@
 """Git plumbing for untrusted candidates, on real repositories: the user's is not touched, and theirs not obeyed."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from pathlib import Path
 
@@ -153,6 +155,8 @@ class TestAt:
         outer = _begin(tmp_path / "outer")
         git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", str(top), "inner")
         inner = at(outer / "inner")
+        git(outer, "config", "--global", "submodule.recurse", "true")
+        assert (at(outer).add_worktree(tmp_path / "outer tree", "HEAD") / "a.py").is_file()
         tree = inner.add_worktree(tmp_path / "tree", inner.head())
         assert (tree / "a.py").is_file()
         inner.remove_worktree(tmp_path / "tree")
@@ -435,14 +439,17 @@ class TestTidy:
             repository.add_worktree(tmp_path / place, repository.head())
         (base / "2/tree/.git").unlink()
         killed = subprocess.Popen(
-            [sys.executable, "-c", _ADDER, str(top), str(base), "k", "1000"], stderr=subprocess.DEVNULL
+            [sys.executable, "-c", _ADDER, str(top), str(base), "k", "1000"],
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         while not (base / "k-4").exists():
             assert killed.poll() is None
-        killed.kill()
+        os.killpg(killed.pid, signal.SIGKILL)
         killed.wait()
+        time.sleep(0.2)  # its git is no child of ours, and may take a moment to be gone
         assert repository.tidy(base) >= 4
-        assert [place for place in base.rglob("*") if place.name == "tree"] == []
+        assert [path for path in base.rglob("*") if path.is_file()] == []
         assert registered(top) == 1
         assert (tmp_path / "trials-mine/tree/a.py").is_file()
         assert repository.tidy(base) == 0
@@ -451,7 +458,7 @@ class TestTidy:
         repository, base = at(top), tmp_path / "trials"
         repository.add_worktree(base / "1/tree", repository.head())
         (top / ".git/worktrees/tree/locked").write_text("initializing")
-        (top / ".git/worktrees/tree/HEAD").unlink()
+        (top / ".git/worktrees/tree/commondir").unlink()
         (base / "1/tree/a.py").unlink()
         (top / ".git/worktrees/barely").mkdir()
         assert repository.tidy(base) == 1
@@ -565,6 +572,8 @@ class TestCommit:
         for path in ("link", "link/passwd", "sub", "a.py/b"):
             with pytest.raises(UsageError, match=r"no plain file|is no folder"):
                 at(top).commit("HEAD", {path: "1"}, "m")
+        with pytest.raises(UsageError, match="'new/x' lies below 'new'"):
+            at(top).commit("HEAD", {"new": "1", "new/x": "1"}, "m")
 
     def test_files_that_git_obeys_may_stay_and_not_change(self, top):
         _write(top, {"sub/.gitattributes": "*.bin binary\n"})

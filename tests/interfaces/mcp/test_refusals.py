@@ -74,7 +74,14 @@ def test_calls_that_cannot_be_meant_are_answered_by_what_was_expected(recorded):
         async with recorded.over_stdio() as client:
             assert "Did you mean 'note'?" in await refused(client, "propose", config={"x": 0.1}, noted="x")
             assert "changes of code" in await refused(client, "propose", patch="--- a", config={"x": 0.1})
-            assert "needs the argument 'config'" in await refused(client, "propose")
+            assert "At most 400000" in await refused(client, "propose", patch="x" * 400_001)
+            assert "At most 10000" in await refused(client, "propose", file="x" * 10_001)
+            assert "needs the argument 'candidate'" in await refused(client, "result")
+            assert "baseline itself" in await refused(client, "propose")
+            mine = (await ask(client, "propose", config={"x": 0.7}))["candidate"]
+            assert "has no files" in await refused(client, "result", candidate=mine, file="train.py")
+            assert "Give file=PATH too" in await refused(client, "result", candidate=mine, offset=3)
+            assert "nothing is official" in await refused(client, "result", candidate="official")
             assert "Expected an object" in await refused(client, "propose", config="x=0.1")
             assert "expected a number in [0.0, 1.0]" in await refused(client, "propose", config={"x": 7})
             assert "did you mean 'mode'" in await refused(client, "propose", config={"modes": "plain"})

@@ -203,7 +203,7 @@ class _Trial:
         sources = {**experiment.sources, **changed}
         read_only = [path for path in self._layout.files.read_only if path.endswith(".py")]
         for item in suspicions(experiment.sources, sources, metric=experiment.metric, read_only=read_only):
-            run.remark("flag", f"{item.path}:{item.line}: {item.text}", kind=item.kind)
+            run.remark("flag", f"{item.path}:{item.line}: {item.text}", sign=item.kind)
         seeded = self._seeded(sources)
         if seeded is not None:
             run.remark("seed", "; ".join(seeded.rewritten))
@@ -241,7 +241,7 @@ class _Trial:
             ran.append(self._score(step, place) if step.kind == "score" else self._step(step, place))
             self._peak_bytes = max(self._peak_bytes, ran[-1].peak_memory_bytes)
             for text in ran[-1].strange:
-                self._run.remark("flag", text, kind="left")
+                self._run.remark("flag", text, sign="left")
         return ran
 
     def _step(self, step: Step, place: Place) -> Ran:

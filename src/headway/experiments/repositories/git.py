@@ -34,8 +34,10 @@ _SETTINGS = {
 _BYTE_FOR_BYTE = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
 _TIMEOUT_SECONDS = 120
 _PAUSES = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
-# A git that looks at all worktrees fails where another process is just making or removing one of them.
+# Git looks at all worktrees, and fails where another process is just making, removing or pruning one: one attempt in
+# ten, where eight processes do nothing else. Adding fails in many ways then: only what will last is not repeated.
 _CONTENDED = re.compile(r"\.lock': File exists|(failed to|could not|Invalid path|not a git repository).*\bworktrees\b")
+_PASSING = re.compile(r"^(?!.*(already exists|invalid reference|No space left))", re.DOTALL)
 _FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PLAIN_MODES = ("100644", "100755")
 _FOLDER_MODE = "040000"
@@ -128,7 +130,8 @@ class GitRepository:
         Safe beside other processes that do the same. Raises `UsageError` where the commit does not hold the folder.
         """
         words = ("worktree", "add", "--quiet", "--detach", str(place.absolute()), self._commit(commit))
-        _ask(self.top, *words, settings=_BYTE_FOR_BYTE).require("worktree add", self.top)
+        answer = _ask(self.top, *words, settings=_BYTE_FOR_BYTE, again=_PASSING)
+        answer.require("worktree add", self.top)
         inside = place / self.prefix
         if not inside.is_dir():
             self.remove_worktree(place)
@@ -263,7 +266,7 @@ class GitRepository:
         entries = self._entries(start, self.prefix, "-r", "-t")
         blobs = self._write_blobs(files, scratch)
         for path, blob in blobs.items():
-            _require_plain(path, blob, entries)
+            _require_plain(path, blob, entries, files)
         modes = {path: entries[path].mode if path in entries else _PLAIN_MODES[0] for path in files}
         lines = "".join(f"{modes[path]} {blob}\t{path}\0" for path, blob in blobs.items())
         index = {"GIT_INDEX_FILE": str(scratch / "index")}
@@ -416,8 +419,9 @@ def _ask(
     given: bytes = b"",
     settings: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
+    again: re.Pattern[str] = _CONTENDED,
 ) -> _Answer:
-    """Call git in a work tree, again after a pause where another process was in its way."""
+    """Call git in a work tree, again after a pause where its error says, by `again`, that others were in its way."""
     for word in words:
         if not _sayable(word):
             raise UsageError(
@@ -428,7 +432,7 @@ def _ask(
     environment = _environment() | dict(variables or {})
     for pause in _PAUSES:
         answer = _call(command, given, environment)
-        if answer.code == 0 or not _CONTENDED.search(answer.error):
+        if answer.code == 0 or not again.search(answer.error):
             return answer
         time.sleep(pause)
     return _call(command, given, environment)
@@ -484,14 +488,14 @@ def _sayable(word: str) -> bool:
         return False
 
 
-def _require_plain(path: str, blob: str, entries: Mapping[str, _Entry]) -> None:
-    """Raise `UsageError` unless a commit may have a new text at `path`."""
+def _require_plain(path: str, blob: str, entries: Mapping[str, _Entry], files: Mapping[str, str]) -> None:
+    """Raise `UsageError` unless a commit of `entries` may have a new text at `path`, as one of `files`."""
     here = entries.get(path)
     if here is not None and here.mode not in _PLAIN_MODES:
         raise UsageError(f"{path!r} is no plain file but a link or a folder. Name a plain file.")
     for above in PurePosixPath(path).parents:
         entry = entries.get(above.as_posix())
-        if entry is not None and entry.mode != _FOLDER_MODE:
+        if above.as_posix() in files or (entry is not None and entry.mode != _FOLDER_MODE):
             raise UsageError(f"{path!r} lies below {above.as_posix()!r}, which is no folder. Name another place.")
     if PurePosixPath(path).name in _OBEYED and (here is None or here.id != blob):
         raise UsageError(f"{path!r} cannot be changed by a candidate: git on this machine obeys it. Leave it as it is.")

@@ -1,4 +1,7 @@
-"""`explain_failure`: why a candidate failed, where in the user's code, who else failed like it, and what it printed."""
+"""`explain_failure`: why a candidate failed, where in the user's code, who else failed like it, and what it printed.
+
+A candidate whose score is not believed has not crashed, and is explained here too: by what was seen of it.
+"""
 
 import re
 from collections.abc import Sequence
@@ -7,12 +10,17 @@ from typing import Any
 
 from headway.core import Redactor, TrialState, UsageError
 from headway.interfaces.agents.answers import quoted
-from headway.interfaces.agents.candidates import meant
-from headway.interfaces.agents.whereabouts import project_root, the_study
-from headway.store import Store, StudyTrial, TrialRecord
+from headway.interfaces.agents.candidates import Meant, meant, successor, verdict_of
+from headway.interfaces.agents.changed import flags_json, in_the_tree, prefix_of
+from headway.interfaces.agents.whereabouts import changes_code, project_root, the_study
+from headway.store import Store, StudyRecord, StudyTrial, TrialRecord
 
 __all__ = ["Frame", "explain_failure", "user_frame"]
 
+_FLAGGED = (
+    "The run ended, and its score is not believed: this was seen in the code or of the process. Nothing is accepted "
+    "that was reached so. Propose the idea without it; if it is innocent, a person has to look."
+)
 _FRAME = re.compile(r'^\s*File "([^"\n]+)", line (\d+), in (\S+)', re.MULTILINE)
 _BEGIN = "Traceback (most recent call last)"
 _NOT_THE_USERS = ("site-packages", "dist-packages", ".venv", "lib/python3")
@@ -26,17 +34,32 @@ Frame = tuple[str, int, str]  # file, line, function
 def explain_failure(store: Store, *, candidate: str, study: str | None = None) -> dict[str, Any]:
     """Return the cause of a candidate's failure. What its trial printed is quoted: data, whatever it says."""
     record = the_study(store, study)
-    item = meant(store, record, candidate)
+    item = successor(store, record, meant(store, record, candidate))
     failed = [place for place in item.trials if place.trial.state == TrialState.FAILED]
-    if not failed:
-        raise UsageError(f"The candidate {item.short} has not failed: it is {item.state}. Ask for its result instead.")
+    if failed:
+        return _failure(store, record, item, failed)
+    verdict = verdict_of(store, record, item.claim.candidate)
+    if verdict is not None and verdict.decision == "flagged":
+        return {
+            "study": record.name,
+            "candidate": item.short,
+            "number": item.claim.number,
+            "cause": "flagged",
+            **flags_json(store, item, verdict),
+            "said": _FLAGGED,
+        }
+    raise UsageError(f"The candidate {item.short} has not failed: it is {item.state}. Ask for its result instead.")
+
+
+def _failure(store: Store, record: StudyRecord, item: Meant, failed: Sequence[StudyTrial]) -> dict[str, Any]:
     trial = failed[0].trial
-    trace = _traceback(store, trial)
+    prefix = prefix_of(record) if changes_code(record) else ""
+    trace, source = in_the_tree(_traceback(store, trial), prefix), f"trial {trial.id}"
+    printed = in_the_tree(_last_output(store, trial), prefix)
     frame = user_frame(trace, project_root(store))
     numbers = store.places.numbers_of_failure(record.id, trial.id, _ALIKE + 1)
     alike = [number for number in numbers if number != failed[0].number][:_ALIKE]
     count = next((group.count for group in store.places.failures(record.id) if _same(store, group.trial, trial)), 1)
-    source = f"trial {trial.id}"
     return {
         "study": record.name,
         "candidate": item.short,
@@ -44,14 +67,17 @@ def explain_failure(store: Store, *, candidate: str, study: str | None = None) -
         "trial": trial.id,
         "seed": trial.seed,
         "cause": trial.reason,
-        "message": quoted(trial.message, source, 400),
+        "message": quoted(in_the_tree(trial.message, prefix), source, 400),
         "step": trial.step,
         "where": None if frame is None else {"file": frame[0], "line": frame[1], "function": frame[2]},
         "fingerprint": trial.fingerprint,
         "failed_alike": {"trials": count, "other_candidates": [f"#{number}" for number in alike]},
         "failed_seeds": _seeds(failed),
+        **flags_json(store, item, verdict_of(store, record, item.claim.candidate)),
         "traceback": quoted(trace, source, _LONGEST) if trace else None,
-        "last_output": _last_output(store, trial, source),
+        "last_output": None
+        if printed.strip() in ("", trace.strip())
+        else quoted(printed, f"the output of {source}", _LONGEST),
         "said": "An equal failure is answered from the record: change the cause, not only the seed.",
     }
 
@@ -85,15 +111,14 @@ def _traceback(store: Store, trial: TrialRecord) -> str:
     return str(texts[-1] or "") if texts else ""
 
 
-def _last_output(store: Store, trial: TrialRecord, source: str) -> str | None:
-    """Quote the end of what the last attempt printed."""
+def _last_output(store: Store, trial: TrialRecord) -> str:
+    """Return the end of what the last attempt printed; empty where it printed nothing."""
     for attempt in reversed(store.trials.attempts(trial.id)):
         try:
             with (store.folder / attempt.directory / "output.log").open("rb") as file:
                 size = file.seek(0, 2)
                 file.seek(max(0, size - _TAIL_BYTES))
-                text = Redactor().text(file.read().decode(errors="replace"))
+                return Redactor().text(file.read().decode(errors="replace"))
         except FileNotFoundError:
             continue
-        return quoted(text, f"the output of {source}", _LONGEST) if text.strip() else None
-    return None
+    return ""

@@ -3,11 +3,11 @@
 from typing import Any
 
 from headway.core import UsageError
-from headway.interfaces.agents.candidates import SHORT, meant, note_json, verdict_of
+from headway.interfaces.agents.candidates import SHORT, meant, note_json, official_of, sentence_json, verdict_of
 from headway.interfaces.agents.configurations import changes
 from headway.interfaces.agents.proposing import check_proposer
-from headway.interfaces.agents.whereabouts import store_flag, the_study
-from headway.store import PromotionRecord, Store, StudyRecord, is_accepted
+from headway.interfaces.agents.whereabouts import changes_code, stays_open, store_flag, the_study
+from headway.store import PromotionRecord, Store, StudyRecord, VerdictRecord, is_accepted
 
 __all__ = ["answer_promotion", "promote", "promotion_json"]
 
@@ -19,7 +19,8 @@ def promote(
 ) -> dict[str, Any]:
     """Ask for the promotion of an accepted candidate; asked again, say what was answered.
 
-    Raises `UsageError` for a candidate that no verdict accepted: nothing is built on what may be noise.
+    In a study that stays open an accepted candidate is official already, so nothing is asked of anybody. Raises
+    `UsageError` for a candidate that no verdict accepted: nothing is built on what may be noise.
     """
     record = the_study(store, study)
     check_proposer(record, proposer)
@@ -28,16 +29,46 @@ def promote(
     item = meant(store, record, candidate)
     verdict = verdict_of(store, record, item.claim.candidate)
     if verdict is None or not is_accepted(verdict.decision):
-        why = "it has no verdict yet" if verdict is None else f"its verdict is {verdict.decision!r}: {verdict.sentence}"
-        raise UsageError(f"The candidate {item.short} cannot be promoted: {why} Only accepted ones can.")
+        raise UsageError(f"The candidate {item.short} cannot be promoted: {_why(verdict)} Only accepted ones can.")
+    if stays_open(record):
+        return _official(store, record, verdict)
     asked = store.promotions.ask(record.id, item.claim.candidate, proposer=proposer, note=note)
     return promotion_json(store, record, asked)
+
+
+def _why(verdict: VerdictRecord | None) -> str:
+    return "it has no verdict yet." if verdict is None else f"it is {verdict.decision!r}: {sentence_json(verdict)}"
+
+
+def _official(store: Store, study: StudyRecord, verdict: VerdictRecord) -> dict[str, Any]:
+    """Say that an accepted candidate is what others build on already, or was until a later one was accepted."""
+    now = official_of(store, study)
+    branch = study.definition["repository"].get("branch") if changes_code(study) else None
+    where = f" It is a commit of the branch {branch}." if branch else ""
+    if now == verdict.candidate:
+        said = "It is official already: this study makes official what it accepts, and later ideas build on it."
+    else:
+        said = "It was official until a later idea, which builds on what was official then, was accepted."
+    return {
+        "study": study.name,
+        "candidate": verdict.candidate[:SHORT],
+        "state": "official" if now == verdict.candidate else "was official",
+        "official": now and now[:SHORT],
+        "said": f"{said}{where} Nothing is to be confirmed.",
+    }
 
 
 def answer_promotion(store: Store, *, candidate: str, study: str | None, promoted: bool, by: str) -> dict[str, Any]:
     """Write a person's word on a promotion, asked for or not. Not a verb of agents: the command line alone calls it."""
     record = the_study(store, study)
     item = meant(store, record, candidate)
+    if stays_open(record) and not promoted:
+        raise UsageError(
+            f"The study {record.name!r} made official what it accepted, and later ideas were judged against it. To "
+            "take it back, propose the change that undoes it."
+        )
+    if stays_open(record):
+        return promote(store, candidate=candidate, study=record.name, proposer=by)
     if store.promotions.find(record.id, item.claim.candidate) is None:
         promote(store, candidate=candidate, study=record.name, proposer=by)
     return promotion_json(

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from headway.core import Space, UsageError
-from headway.interfaces.agents.board import engine_json
-from headway.interfaces.agents.candidates import meant, of_claim, standing
+from headway.interfaces.agents.candidates import Meant, judged, meant, of_claim, standing, successor
 from headway.interfaces.agents.configurations import changes, completed
-from headway.interfaces.agents.whereabouts import the_study
+from headway.interfaces.agents.waiting import cursor_now
+from headway.interfaces.agents.whereabouts import engine_json, stays_open, the_study
 from headway.store import Claim, Store, StudyRecord
 
 __all__ = ["Full", "Sent", "check_proposer", "claim", "propose"]
 
+_QUEUED_OPEN = "Queued. Go on with your next idea; wait with this cursor, or this candidate, tells the verdict."
 _LONGEST = {"proposer": 60, "token": 100, "note": 2000}  # characters
 
 
@@ -39,6 +40,7 @@ def propose(
     above = None if parent is None else meant(store, record, parent).claim.candidate
     sent = Sent(config=config, patch=patch, file=file, parent=above)
     baseline: Mapping[str, Any] = record.definition["baseline"]
+    before = cursor_now(store, record) if stays_open(record) else ""
     made, full = claim(store, record, sent, note=note, proposer=proposer, token=token, priority=priority)
     item = of_claim(store, record, made, full.config)
     answer: dict[str, Any] = {
@@ -47,7 +49,8 @@ def propose(
         "new": made.new,
         "changes": changes(full.config, baseline),
         **({"files": list(full.paths), "only_knobs": full.patch is None} if full.paths else {}),
-        "said": _said(made, proposer, item.state, ended=item.ended),
+        **({"cursor": before} if before else {}),
+        "said": _said(store, record, item, made, proposer),
     }
     engine = engine_json(store, record)
     return answer if engine["running"] else {**answer, "engine": engine}
@@ -147,10 +150,11 @@ def check_proposer(study: StudyRecord, proposer: str) -> None:
         raise UsageError(f"The proposer {proposer!r} is the study's own. Name a person or program: --proposer WHO.")
 
 
-def _said(made: Claim, proposer: str, state: str, *, ended: bool) -> str:
+def _said(store: Store, study: StudyRecord, item: Meant, made: Claim, proposer: str) -> str:
     if made.new:
-        return "Queued. Call wait with this candidate, then result."
+        return _QUEUED_OPEN if stays_open(study) else "Queued. Call wait with this candidate, then result."
     whose = "You proposed" if made.proposer == proposer else f"{made.proposer} proposed"
-    if ended:
-        return f"{whose} this before, and it was run: see result. Nothing was queued."
-    return f"{whose} this before; it is {state}. Nothing was queued: call wait with this candidate."
+    if judged(store, study, successor(store, study, item)):
+        what = "it was judged" if stays_open(study) else "it was run"
+        return f"{whose} this before, and {what}: see result. Nothing was queued."
+    return f"{whose} this before; it is {item.state}. Nothing was queued: call wait with this candidate."

@@ -3,39 +3,69 @@
 from collections.abc import Mapping
 from typing import Any
 
-from headway.core import Direction, better
+from headway.core import Direction, UsageError, better
 from headway.interfaces.agents.answers import number
-from headway.interfaces.agents.candidates import Meant, meant, note_json, standing, verdict_json, verdict_of
-from headway.interfaces.agents.configurations import changes
-from headway.interfaces.agents.whereabouts import the_study
-from headway.store import Curve, Store, StudyRecord
+from headway.interfaces.agents.candidates import (
+    SHORT,
+    Meant,
+    judged,
+    meant,
+    note_json,
+    official_of,
+    standing,
+    successor,
+    verdict_json,
+    verdict_of,
+)
+from headway.interfaces.agents.changed import change_json, file_json
+from headway.interfaces.agents.ideas import kind_json
+from headway.interfaces.agents.whereabouts import changes_code, stays_open, the_study
+from headway.store import Curve, Store, StudyRecord, VerdictRecord
 
 __all__ = ["by_seed", "compare", "differences", "result"]
 
 _POINTS = 8
+_NOT_JUDGED = "No verdict: one run may be noise. The study judges its best candidates on fresh seeds."
+_NOT_YET = "No verdict yet: one run may be noise. Go on with your next idea, or wait with this candidate."
 
 
-def result(store: Store, *, candidate: str, study: str | None = None) -> dict[str, Any]:
-    """Return what one candidate gave: its verdict, its values by seed beside the baseline's, its curve in brief."""
+def result(
+    store: Store, *, candidate: str, study: str | None = None, file: str | None = None, offset: int = 0
+) -> dict[str, Any]:
+    """Return what one candidate gave: its verdict, its values by seed beside those it is held against, its change.
+
+    With `file` return the text of that file instead, as the candidate has it, from the character `offset` on.
+    """
     record = the_study(store, study)
     item = meant(store, record, candidate)
-    baseline: Mapping[str, Any] = record.definition["baseline"]
+    if file is not None:
+        return file_json(store, record, item, file, offset)
+    if offset:
+        raise UsageError(f"offset={offset} is where a file's text goes on. Give file=PATH too, or leave it out.")
     verdict = verdict_of(store, record, item.claim.candidate)
+    against = _against(store, record, item, verdict)
     note = _note(store, record, item)
     answer: dict[str, Any] = {
         "study": record.name,
         **standing(store, record, item),
-        "changes": changes(item.config, baseline),
+        **kind_json(store, record, item.claim.candidate, item.config),
         "verdict": None if verdict is None else verdict_json(verdict),
         "metric": record.metric,
         "direction": record.direction,
-        "values_by_seed": _values(store, record, item),
+        **({"against": against[:SHORT]} if stays_open(record) else {}),
+        "values_by_seed": _values(store, record, item, against),
         "curve": _curve_of(store, record, item),
         "seconds": number(sum(place.trial.wall_seconds for place in item.trials if not place.reused)),
+        **(change_json(store, record, item, verdict) if changes_code(record) else {}),
     }
-    if verdict is None and item.ended:
-        answer["said"] = "No verdict: one run may be noise. The study judges its best candidates on fresh seeds."
-    if item.state == "failed":
+    later = successor(store, record, item)
+    if later.short != item.short:
+        answer["goes_on_as"] = standing(store, record, later)
+    elif item.ended and not judged(store, record, item):
+        answer["said"] = _NOT_YET
+    elif verdict is None and item.ended:
+        answer["said"] = _NOT_JUDGED
+    if item.state == "failed" or (verdict is not None and verdict.decision in ("failed", "flagged")):
         answer["next"] = "explain_failure"
     return answer if note is None else {**answer, "note": note}
 
@@ -80,10 +110,18 @@ def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _values(store: Store, study: StudyRecord, item: Meant) -> dict[str, Any]:
+def _against(store: Store, study: StudyRecord, item: Meant, verdict: VerdictRecord | None) -> str:
+    """Return what a candidate is held against: what it was judged against, else what it would be."""
+    if verdict is not None:
+        return verdict.baseline
+    if stays_open(study):
+        return official_of(store, study) or item.claim.candidate
     start = store.studies.proposals(study.id, [0])
-    baseline = start[0].candidate if start else item.claim.candidate
-    both = by_seed(store, study, (item.claim.candidate, baseline))
+    return start[0].candidate if start else item.claim.candidate
+
+
+def _values(store: Store, study: StudyRecord, item: Meant, against: str) -> dict[str, Any]:
+    both = by_seed(store, study, (item.claim.candidate, against))
     return {
         str(seed): {"value": number(own), "baseline": number(base)}
         for seed, (own, base) in both.items()

@@ -1,12 +1,13 @@
 """The eight verbs by name: what each takes, what its answer may cost in tokens, and which function gives it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from headway.core import UsageError, suggestion
 from headway.interfaces.agents.answers import capped
 from headway.interfaces.agents.board import brief, status
+from headway.interfaces.agents.changed import FILE_TOKENS
 from headway.interfaces.agents.failures import explain_failure
 from headway.interfaces.agents.promoting import promote
 from headway.interfaces.agents.proposing import propose
@@ -23,27 +24,26 @@ _EXPECTED: dict[Kind, tuple[str, type | tuple[type, ...]]] = {
     "integer": ("a whole number", int),
     "object": ("an object of names and values", Mapping),
 }
-_LONGEST_TEXT = 10_000  # characters of any text that is given
-# Arguments that are meant for what Headway cannot do yet: refused for that reason, and not as a slip.
-_LATER = {
-    ("propose", "patch"): "This Headway runs configurations of a study's space; changes of code it does not take. "
-    "Give config, with the values that differ from the baseline."
-}
+_LONGEST_TEXT, _LONGEST_PATCH = 10_000, 400_000  # characters that are given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """Say what one argument of a verb is."""
+    """Say what one argument of a verb is. A text has at most `longest` characters."""
 
     name: str
     kind: Kind
     text: str
     required: bool = False
+    longest: int = _LONGEST_TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """Say what an agent may ask. `tokens` caps the answer; `more` says how to get what the cap left out."""
+    """Say what an agent may ask. `tokens` caps the answer; `more` says how to get what the cap left out.
+
+    An answer that is asked for with an argument in `large` may cost so many tokens instead.
+    """
 
     name: str
     text: str
@@ -52,6 +52,7 @@ class Verb:
     tokens: int
     more: str
     reads_only: bool = True
+    large: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -66,7 +67,7 @@ class Verb:
 
 
 _STUDY = Parameter(name="study", kind="string", text="The study's name; may be left out where there is only one.")
-_CANDIDATE_TEXT = "Its number such as '#12', its id, or 'baseline'."
+_CANDIDATE_TEXT = "Its number such as '#12', its id, 'baseline', or 'official'."
 _CANDIDATE = Parameter(name="candidate", kind="string", text=_CANDIDATE_TEXT, required=True)
 _PROPOSER = Parameter(
     name="proposer", kind="string", text="Your name, the same in every call; proposers take turns in the queue."
@@ -77,24 +78,27 @@ VERBS: dict[str, Verb] = {
     for verb in (
         Verb(
             name="brief",
-            text="Read first: what the study asks, its metric, baseline, search space and budget, what was tried, the "
-            "verdicts so far, and how to propose.",
+            text="Read first: what the study asks, what may be changed and how to send it, what is official, what was "
+            "tried, the verdicts so far.",
             parameters=(_STUDY,),
             function=brief,
-            tokens=2500,
+            tokens=3500,
             more="Ask result for one candidate. A person's full list: headway trials STUDY --json",
         ),
         Verb(
             name="propose",
-            text="Claim an idea: queue a configuration to be run. Returns at once. A configuration that anybody has "
-            "proposed before is not run again: the answer says whose it is and what it gave.",
+            text="Claim an idea: queue a change to be run. Returns at once. What anybody proposed before is not run "
+            "again: the answer says whose it is and what it gave.",
             parameters=(
+                Parameter(name="config", kind="object", text="Values by parameter; those left out are the baseline's."),
                 Parameter(
-                    name="config",
-                    kind="object",
-                    text="Values by parameter; what is left out is the baseline's.",
-                    required=True,
+                    name="patch",
+                    kind="string",
+                    text="Repositories: a unified diff; or, with file, SEARCH/REPLACE blocks or its whole new text.",
+                    longest=_LONGEST_PATCH,
                 ),
+                Parameter(name="file", kind="string", text="The file that patch is for, where it is no diff."),
+                Parameter(name="parent", kind="string", text="The candidate that it changes; official if left out."),
                 _STUDY,
                 Parameter(name="note", kind="string", text="Your hypothesis: kept with the candidate."),
                 _PROPOSER,
@@ -120,8 +124,8 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             name="wait",
-            text="Return as soon as anything new has ended, or at the timeout. Pass the cursor of the last answer as "
-            "since. With a candidate, wait for that one alone.",
+            text="Return as soon as there are new verdicts (in a study that ends: new results), or at the timeout. "
+            "Pass the cursor of the last answer as since. With a candidate, wait for that one alone.",
             parameters=(
                 Parameter(name="candidate", kind="string", text=_CANDIDATE_TEXT),
                 Parameter(name="since", kind="string", text="The cursor of the last answer; left out: from now on."),
@@ -134,11 +138,18 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             name="result",
-            text="What a candidate gave: verdict, values by seed beside the baseline's, its curve in brief, its cost.",
-            parameters=(_CANDIDATE, _STUDY),
+            text="What a candidate gave: verdict, values by seed beside what it is held against, its diff, its curve "
+            "in brief. With file: the text of that file.",
+            parameters=(
+                _CANDIDATE,
+                _STUDY,
+                Parameter(name="file", kind="string", text="Repositories: a file to read, as the candidate has it."),
+                Parameter(name="offset", kind="integer", text="The character from which on: next_offset."),
+            ),
             function=result,
-            tokens=1500,
-            more="In full: headway show TRIAL --json, with the trial's number.",
+            tokens=2500,
+            more="With file: a whole file as the candidate has it. In full: headway show TRIAL --json",
+            large={"file": FILE_TOKENS},
         ),
         Verb(
             name="compare",
@@ -154,8 +165,8 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             name="explain_failure",
-            text="Why a candidate failed: cause, place in the user's code, which others failed alike, and the end of "
-            "what it printed, quoted as data.",
+            text="Why a candidate failed or was flagged: cause, place in its code, which others failed alike, and the "
+            "end of what it printed, quoted as data.",
             parameters=(_CANDIDATE, _STUDY),
             function=explain_failure,
             tokens=2000,
@@ -163,8 +174,8 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             name="promote",
-            text="Ask that an accepted candidate becomes what others build on. A person confirms it, unless the study "
-            "allows it.",
+            text="Ask that an accepted candidate becomes what others build on; a person confirms it. A study that "
+            "stays open does so by itself.",
             parameters=(
                 _CANDIDATE,
                 _STUDY,
@@ -183,13 +194,14 @@ VERBS: dict[str, Verb] = {
 def call(store: Store, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer one call: its arguments checked, its answer capped. `wait` waits here; servers use `Waiter`."""
     given = checked(name, arguments)
-    return fitted(name, VERBS[name].function(store, **given))
+    return fitted(name, VERBS[name].function(store, **given), given)
 
 
-def fitted(name: str, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a verb's answer, no larger than it may be."""
+def fitted(name: str, answer: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a verb's answer to the arguments `given`, no larger than it may be."""
     verb = VERBS[name]
-    return capped(answer, verb.tokens, verb.more)
+    tokens = max([verb.tokens, *(verb.large[key] for key in given if key in verb.large)])
+    return capped(answer, tokens, verb.more)
 
 
 def checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,7 +215,8 @@ def checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     known = {item.name: item for item in verb.parameters}
     for key in arguments:
         if key not in known:
-            raise UsageError(_unknown(verb, str(key)[:80]))
+            hint = suggestion(str(key)[:80], known)
+            raise UsageError(f"{name} has no argument {str(key)[:80]!r}. {hint}")
     given = {key: _coerced(known[key], value) for key, value in arguments.items() if value is not None}
     missing = [item.name for item in verb.parameters if item.required and item.name not in given]
     if missing:
@@ -212,18 +225,12 @@ def checked(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _unknown(verb: Verb, key: str) -> str:
-    if (later := _LATER.get((verb.name, key))) is not None:
-        return f"{verb.name} takes no {key!r}. {later}"
-    return f"{verb.name} has no argument {key!r}. {suggestion(key, [item.name for item in verb.parameters])}"
-
-
 def _coerced(parameter: Parameter, value: Any) -> Any:
-    if parameter.name in ("candidate", "first", "second") and type(value) is int:
+    if parameter.name in ("candidate", "first", "second", "parent") and type(value) is int:
         return str(value)
     words, kind = _EXPECTED[parameter.kind]
     if not isinstance(value, kind) or isinstance(value, bool):
         raise UsageError(f"The argument {parameter.name!r} is {str(value)[:80]!r}. Expected {words}. {parameter.text}")
-    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-        raise UsageError(f"The argument {parameter.name!r} has {len(value)} characters. At most {_LONGEST_TEXT}.")
+    if isinstance(value, str) and len(value) > parameter.longest:
+        raise UsageError(f"The argument {parameter.name!r} has {len(value)} characters. At most {parameter.longest}.")
     return value

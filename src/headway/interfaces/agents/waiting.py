@@ -1,22 +1,32 @@
-"""`wait`: what ended since somebody looked last.
+"""`wait`: what came since somebody looked last. In a study that stays open that is verdicts, in others ends of trials.
 
 A waiter looks at a number in shared memory that changes when another process has written, and reads only then. It holds
 no lock while it waits. `look` is one such look, so that a server may wait for many without a thread each.
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from headway.core import UsageError
 from headway.interfaces.agents.answers import number
-from headway.interfaces.agents.board import engine_json
-from headway.interfaces.agents.candidates import SHORT, meant, standing, verdict_json
-from headway.interfaces.agents.whereabouts import engine_alive, study_state, the_study
+from headway.interfaces.agents.candidates import (
+    SHORT,
+    judged,
+    meant,
+    sentence_json,
+    standing,
+    successor,
+    verdict_json,
+    verdict_of,
+)
+from headway.interfaces.agents.news import VerdictsMark, verdicts_since
+from headway.interfaces.agents.whereabouts import engine_alive, engine_json, stays_open, study_state, the_study
 from headway.store import End, EndsMark, Store, StudyRecord
 
-__all__ = ["LONGEST_SECONDS", "LOOK_SECONDS", "Waiter", "wait"]
+__all__ = ["LONGEST_SECONDS", "LOOK_SECONDS", "Waiter", "cursor_now", "wait"]
 
 LONGEST_SECONDS = 300.0
 LOOK_SECONDS = 0.1
@@ -31,10 +41,10 @@ def wait(
     candidate: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
-    """Return what ended since the cursor `since`, as soon as anything has, or after `timeout` seconds.
+    """Return what came since the cursor `since`, as soon as anything has, or after `timeout` seconds.
 
-    With a `candidate` it waits for that one alone, which may have ended long ago. Without `since` it waits for what
-    ends from now on.
+    With a `candidate` it waits for that one alone: for its verdict where the study stays open, else for its first run,
+    which may be there for long. Without `since` it waits for what comes from now on.
     """
     waiter = Waiter(store, study=study, since=since, timeout=timeout, candidate=candidate)
     while (answer := waiter.look()) is None:
@@ -42,9 +52,30 @@ def wait(
     return answer
 
 
-@dataclass(slots=True)
-class _Seen:
-    changes: int = -1
+def cursor_now(store: Store, study: StudyRecord) -> str:
+    """Return the cursor to wait with for all that comes from now on."""
+    return _watch(store, study, None).cursor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """Hold what is new, as the part of an answer that tells it; `came` says whether there is anything."""
+
+    came: bool
+    told: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class _Watch(ABC):
+    """Know how far somebody has seen a study."""
+
+    @property
+    @abstractmethod
+    def cursor(self) -> str:
+        """Return that as a text."""
+
+    @abstractmethod
+    def news(self) -> _News:
+        """Return what has come since, and move on."""
 
 
 class Waiter:
@@ -57,10 +88,10 @@ class Waiter:
             raise UsageError(f"timeout={timeout} is no time to wait. Give 0 to {LONGEST_SECONDS:.0f} seconds.")
         self._store = store
         self._study: StudyRecord = the_study(store, study)
-        self._mark = store.ends.mark(self._study.id) if since is None else EndsMark.read(since)
+        self._watch = _watch(store, self._study, since)
         self._candidate = None if candidate is None else meant(store, self._study, candidate).claim.candidate
         self._until = time.monotonic() + timeout
-        self._seen = _Seen()
+        self._seen = -1  # the number in shared memory
 
     @property
     def pause(self) -> float:
@@ -71,35 +102,87 @@ class Waiter:
         """Return the answer, or None where there is nothing to tell yet."""
         over = time.monotonic() >= self._until
         changes = self._store.ends.changes()
-        if changes == self._seen.changes and not over:
+        if changes == self._seen and not over:
             return None
-        self._seen.changes = changes
-        ended, mark = self._store.ends.since(self._study.id, self._mark)
-        concluded = self._store.ends.concluded(self._mark, mark)
-        if self._candidate is not None:
-            awaited = meant(self._store, self._study, self._candidate).ended
-            return self._answer(ended, mark, concluded, timed_out=not awaited) if awaited or over else None
-        if not ended and not concluded and not over:
-            return None
-        return self._answer(ended, mark, concluded, timed_out=not ended and not concluded)
+        self._seen = changes
+        if self._candidate is None:
+            news = self._watch.news()
+            return self._answer(news.told, timed_out=not news.came) if news.came or over else None
+        return self._awaited(self._candidate, over=over)
 
-    def _answer(self, ended: list[End], mark: EndsMark, concluded: bool, *, timed_out: bool) -> dict[str, Any]:
+    def _awaited(self, candidate: str, *, over: bool) -> dict[str, Any] | None:
+        study = self._store.studies.get(self._study.name)
+        first = meant(self._store, study, candidate)
+        item = successor(self._store, study, first)
+        came = judged(self._store, study, item)
+        if not came and not over:
+            return None
+        told = standing(self._store, study, item)
+        verdict = verdict_of(self._store, study, item.claim.candidate)
+        if came and verdict is not None:
+            told["sentence"] = sentence_json(verdict)
+        if item.short != first.short:
+            told["rebased_from"] = first.short
+        return self._answer(told, timed_out=not came)
+
+    def _answer(self, told: dict[str, Any], *, timed_out: bool) -> dict[str, Any]:
         study = self._store.studies.get(self._study.name)
         answer: dict[str, Any] = {
             "study": study.name,
             "state": study_state(study),
             "timed_out": timed_out,
-            "cursor": mark.text,
+            "cursor": self._watch.cursor,
+            **told,
         }
-        if self._candidate is not None:
-            answer |= standing(self._store, study, meant(self._store, study, self._candidate))
-        else:
-            answer["ended"] = [_end_json(item) for item in ended]
+        return answer if engine_alive(study) else {**answer, "engine": engine_json(self._store, study)}
+
+
+def _watch(store: Store, study: StudyRecord, since: str | None) -> _Watch:
+    if stays_open(study):
+        return _VerdictWatch(store, study, since)
+    return _EndWatch(store, study, since)
+
+
+class _VerdictWatch(_Watch):
+    """Watch the verdicts of a study that stays open, and whether it has ended."""
+
+    def __init__(self, store: Store, study: StudyRecord, since: str | None) -> None:
+        self._store = store
+        self._study = study
+        self._mark = VerdictsMark.now(store, study) if since is None else VerdictsMark.read(since)
+
+    @property
+    def cursor(self) -> str:
+        return self._mark.text
+
+    def news(self) -> _News:
+        before = self._mark
+        told, self._mark = verdicts_since(self._store, self._study, before)
+        return _News(came=self._mark.tells_more_than(before), told=told)
+
+
+class _EndWatch(_Watch):
+    """Watch the ends of trials, and whether the study was concluded."""
+
+    def __init__(self, store: Store, study: StudyRecord, since: str | None) -> None:
+        self._store = store
+        self._study = study
+        self._mark = store.ends.mark(study.id) if since is None else EndsMark.read(since)
+
+    @property
+    def cursor(self) -> str:
+        return self._mark.text
+
+    def news(self) -> _News:
+        ended, mark = self._store.ends.since(self._study.id, self._mark)
+        concluded = self._store.ends.concluded(self._mark, mark)
+        told: dict[str, Any] = {"ended": [_end_json(item) for item in ended]}
         if concluded:
-            answer["verdicts"] = [verdict_json(item, numbers=False) for item in self._store.studies.verdicts(study.id)]
-        if not engine_alive(study):
-            answer["engine"] = engine_json(self._store, study)
-        return answer
+            verdicts = self._store.studies.verdicts(self._study.id)
+            told["verdicts"] = [verdict_json(item, numbers=False) for item in verdicts]
+        if ended or concluded:
+            self._mark = mark
+        return _News(came=bool(ended) or concluded, told=told)
 
 
 def _end_json(item: End) -> dict[str, Any]:

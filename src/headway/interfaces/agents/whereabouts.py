@@ -2,20 +2,26 @@
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 from headway.core import NotFound, nearest
 from headway.store import FOLDER, Store, StudyRecord, find_root
 
 __all__ = [
+    "changes_code",
     "default_folder",
     "engine_alive",
+    "engine_json",
     "project_root",
     "start_command",
+    "stays_open",
     "store_flag",
     "study_named",
     "study_state",
     "the_study",
 ]
+
+_OPEN = "The study stays open: propose at any time, and each idea gets a verdict as it comes."
 
 
 def default_folder() -> Path:
@@ -75,12 +81,34 @@ def study_state(study: StudyRecord) -> str:
     return "interrupted" if study.state == "running" else study.state
 
 
+def stays_open(study: StudyRecord) -> bool:
+    """Tell whether a study judges ideas as they come, for as long as it runs."""
+    return study.definition.get("rule") == "stream"
+
+
+def changes_code(study: StudyRecord) -> bool:
+    """Tell whether a study's candidates may change the code of a repository."""
+    return "repository" in study.definition
+
+
+def engine_json(store: Store, study: StudyRecord) -> dict[str, Any]:
+    """Say whether an engine runs the study; where none does, how a person starts one."""
+    if engine_alive(study):
+        return {"running": True, "note": _OPEN} if stays_open(study) else {"running": True}
+    return {
+        "running": False,
+        "start": start_command(store, study),
+        "note": "Proposals are kept in the queue until an engine runs. Ask a person to type the command, or type it.",
+    }
+
+
 def start_command(store: Store, study: StudyRecord) -> str:
     """Return the command that lets an engine take what waits in a study's queue."""
     if not study.source:
         return "study.run() where it was declared"
     file = shlex.quote(str(project_root(store) / study.source))
-    return f"headway run {file}{_larger_budget(store, study)}{store_flag(store.folder)}"
+    named = f" --study {shlex.quote(study.name)}" if changes_code(study) else ""
+    return f"headway run {file}{named}{_larger_budget(store, study)}{store_flag(store.folder)}"
 
 
 def _larger_budget(store: Store, study: StudyRecord) -> str:

@@ -1,6 +1,7 @@
 """The command line's twins of the agents' verbs: `brief`, `wait`, `result`, `explain-failure`, `promote`.
 
-With --json they give the very answers that agents get. `status`, `compare` and `propose` have files of their own.
+With --json they give the very answers that agents get. `status`, `compare` and `propose` have files of their own. A
+candidate may be named alone, or behind the name of its study.
 """
 
 import getpass
@@ -22,6 +23,7 @@ from headway.interfaces.cli.words import echo, echo_json, styled
 __all__ = ["brief", "explain_failure", "promote", "result", "wait"]
 
 _study = click.option("--study", metavar="NAME", help="The study; may be left out where there is only one.")
+_named = click.argument("named", nargs=-1, required=True, metavar="[STUDY] CANDIDATE")
 
 
 @command("Say what a study asks and what was tried.")
@@ -39,28 +41,50 @@ def brief(name: str | None, store: Path | None, as_json: bool) -> None:
 def wait(
     name: str | None, since: str | None, timeout: float, candidate: str | None, store: Path | None, as_json: bool
 ) -> None:
-    """Wait until a trial of the study NAME has ended or a verdict was written, or until the timeout."""
+    """Wait until the study NAME has new verdicts, or until the timeout; in a study that ends, also for new results."""
     _tell("wait", {"study": name, "since": since, "timeout": timeout, "candidate": candidate}, store, as_json)
 
 
 @command("Show what a candidate gave.")
-@click.argument("candidate")
+@_named
 @_study
-def result(candidate: str, study: str | None, store: Path | None, as_json: bool) -> None:
-    """Show what CANDIDATE (#12, an id, or 'baseline') gave: its verdict, its values by seed, its curve in brief."""
-    _tell("result", {"candidate": candidate, "study": study}, store, as_json)
+@click.option("--file", metavar="PATH", help="Repository: show the text of this file, as the candidate has it.")
+@click.option("--offset", type=click.IntRange(min=0), metavar="N", help="With --file: the character from which on.")
+def result(
+    named: tuple[str, ...],
+    study: str | None,
+    file: str | None,
+    offset: int | None,
+    store: Path | None,
+    as_json: bool,
+) -> None:
+    """Show what CANDIDATE gave: its verdict, its values by seed, its change, its curve in brief.
+
+    CANDIDATE is #12, 12, an id, 'baseline', or in a study that stays open 'official'. With --file alone the text of
+    that file is written to standard output, all of it and nothing else.
+    """
+    found, candidate = _meant(named, study)
+    asked = {"candidate": candidate, "study": found, "file": file, "offset": offset}
+    if file is None or as_json or offset is not None:
+        _tell("result", asked, store, as_json)
+    else:
+        _write_file(asked, store)
 
 
-@command("Say why a candidate failed.")
-@click.argument("candidate")
+@command("Say why a candidate failed, or was flagged.")
+@_named
 @_study
-def explain_failure(candidate: str, study: str | None, store: Path | None, as_json: bool) -> None:
-    """Say why CANDIDATE (#12 or an id) failed: the cause, the place in your code, who failed alike, what it printed."""
-    _tell("explain_failure", {"candidate": candidate, "study": study}, store, as_json)
+def explain_failure(named: tuple[str, ...], study: str | None, store: Path | None, as_json: bool) -> None:
+    """Say why CANDIDATE (#12 or an id) failed: the cause, the place in your code, who failed alike, what it printed.
+
+    Or why it was flagged: what was seen in its code.
+    """
+    found, candidate = _meant(named, study)
+    _tell("explain_failure", {"candidate": candidate, "study": found}, store, as_json)
 
 
 @command("Ask to build on a candidate, or confirm it.")
-@click.argument("candidate", required=False)
+@click.argument("named", nargs=-1, metavar="[STUDY] [CANDIDATE]")
 @_study
 @click.option("--note", default="", metavar="TEXT", help="Why.")
 @click.option("--proposer", default="person", show_default=True, metavar="WHO", help="Who asks.")
@@ -68,7 +92,7 @@ def explain_failure(candidate: str, study: str | None, store: Path | None, as_js
 @click.option("--refuse", "word", flag_value="refuse", help="Be the person who says no.")
 @click.option("--allow/--ask", "allow", default=None, help="Let the study promote by itself, or not.")
 def promote(
-    candidate: str | None,
+    named: tuple[str, ...],
     study: str | None,
     note: str,
     proposer: str,
@@ -79,8 +103,9 @@ def promote(
 ) -> None:
     """Ask that the accepted CANDIDATE becomes what others build on; a person confirms or refuses it.
 
-    Without a candidate, list what was asked for.
+    Without a candidate, list what was asked for. A study that stays open promotes what it accepts by itself.
     """
+    study, candidate = _meant(named, study) if named else (study, None)
     if candidate is None and word is not None:
         raise UsageError(f"--{word} answers for one candidate. Name it: headway promote CANDIDATE --{word}")
     if allow is not None and candidate is not None:
@@ -103,6 +128,28 @@ def promote(
                 "promotions": [promotion_json(opened, record, item) for item in opened.promotions.of_study(record.id)],
             }
     _show(answer, as_json)
+
+
+def _meant(named: tuple[str, ...], study: str | None) -> tuple[str | None, str]:
+    """Return the study and the candidate that somebody named: of two words, the first is the study."""
+    *names, candidate = named
+    if len(names) > 1:
+        raise UsageError(
+            f"{' '.join(named)!r} names more than a study and a candidate. Type: headway COMMAND STUDY '#12'"
+        )
+    if names and study is not None and names[0] != study:
+        raise UsageError(f"The study is given twice: {names[0]!r} and --study {study!r}. Name one.")
+    return (names[0] if names else study), candidate
+
+
+def _write_file(asked: Mapping[str, Any], store: Path | None) -> None:
+    """Write the whole text of a candidate's file, piece by piece."""
+    with open_store(store) as opened:
+        offset: int | None = 0
+        while offset is not None:
+            answer = call(opened, "result", {**asked, "offset": offset})
+            click.echo(answer["text"], nl=False)
+            offset = answer.get("next_offset")
 
 
 def _tell(verb: str, arguments: Mapping[str, Any], store: Path | None, as_json: bool) -> None:

@@ -27,7 +27,7 @@ PATH = "/mcp"
 _TOKEN_FILE = "mcp.token"
 _VARIABLE = "HEADWAY_MCP_TOKEN"
 _SHORTEST_TOKEN = 16
-_LARGEST_BODY = 256 * 1024  # bytes
+_LARGEST_BODY = 4 * 1024**2  # bytes: a patch has up to 400,000 characters, and JSON may take six bytes for one
 
 
 class Gate:

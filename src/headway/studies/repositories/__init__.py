@@ -10,10 +10,13 @@ from headway.studies.repositories.proposals import (
     patch_files,
 )
 from headway.studies.repositories.protecting import refuse_unprotected
+from headway.studies.repositories.rebasing import Rebased, Rebaser
 
 __all__ = [
     "Change",
     "Keeper",
+    "Rebased",
+    "Rebaser",
     "change_of",
     "files_of",
     "is_repository",

@@ -70,7 +70,7 @@ class _RepositoryKeeper(Keeper):
         try:
             if self._baseline not in self._commits:
                 self._keep_baseline()
-            if verdict.candidate not in self._commits:
+            if verdict.candidate not in self._commits and verdict.decision != "rebased":
                 self._keep(verdict)
         except HeadwayError as error:  # a study does not end because somebody moved a branch
             self._note(f"Not kept: {error}")

@@ -31,7 +31,7 @@ class Chains:
         self._names = source.names
         self._steps = 0
         self._calls: dict[str, list[ast.Call]] = defaultdict(list)
-        for node in ast.walk(source.tree):
+        for node in source.names.nodes:
             if isinstance(node, ast.Call):
                 self._calls[_last_name(node.func)].append(node)
 
@@ -141,7 +141,7 @@ class Chains:
         return chain.endswith("()") and chain.count("(") == 1 and " " not in chain and self._evaluates(chain)
 
     def _of_member(self, base: ast.Name, key: str, depth: int) -> str | None:
-        """Return the chain of what was put under a name: `{"val_bpb": ...}`, `Result(val_bpb=...)`, `out["x"] = ...`."""
+        """Return the chain of what was put under a name: by `{"val_bpb": ...}` or `Result(val_bpb=...)`."""
         found: list[ast.expr] = []
         match self._names.value(base):
             case ast.Dict(keys=keys, values=values):

@@ -26,9 +26,9 @@ _WITHIN_TARGETS = (ast.Tuple, ast.List, ast.Starred)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """Hold one place where a name gets a value: what kind of place, the value where it is written, the import's path.
+    """Hold one place where a name gets a value: what kind of place, the value if it is written, an import's path.
 
-    `value`: assigned as it stands; `part`: unpacked from it; `changed`: by `+=` and the like; `loop`: from it, in turns.
+    `value`: given as it stands; `part`: unpacked from it; `changed`: by `+=` and the like; `loop`: from it, in turns.
     """
 
     name: str
@@ -43,16 +43,17 @@ class Names:
 
     def __init__(self, tree: ast.Module) -> None:
         self.tree = tree
-        self._parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        self.nodes = tuple(ast.walk(tree))
+        self._parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
         self._bound: dict[ast.AST, dict[str, list[Binding]]] = defaultdict(lambda: defaultdict(list))
         self.functions: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = defaultdict(list)
         self._global: dict[ast.AST, set[str]] = defaultdict(set)
-        for node in ast.walk(tree):
+        for node in self.nodes:
             if isinstance(node, ast.Global):
                 self._global[self.scope(node)].update(node.names)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self.functions[node.name].append(node)
-        for node in ast.walk(tree):
+        for node in self.nodes:
             for binding in self._bindings_of(node):
                 self._bound[self._home(node, binding)][binding.name].append(binding)
 
@@ -75,6 +76,12 @@ class Names:
                 for name, bindings in names.items():
                     found[name] += bindings
         return found
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """Return the first part of everything that is imported."""
+        found = (binding for bindings in self.everywhere().values() for binding in bindings if binding.how == "import")
+        return frozenset(binding.path.split(".")[0] for binding in found)
 
     def bindings(self, node: ast.Name) -> list[Binding]:
         """Return where a name that is used gets its value; empty where nothing in the file gives it one."""
@@ -201,16 +208,18 @@ class Names:
                 return Binding(name=name.id, how="changed", node=owner, value=value)
             case ast.For(iter=value) | ast.AsyncFor(iter=value) | ast.comprehension(iter=value):
                 return Binding(name=name.id, how="loop", node=name, value=value)
+            case ast.withitem(context_expr=value):
+                return Binding(name=name.id, how="other", node=name, value=value)
             case _:
                 return Binding(name=name.id, how="other", node=name)
 
 
 def _element(target: ast.AST, name: ast.Name, value: ast.expr) -> ast.expr | None:
     """Return what `name` gets in `a, b = 1, 2`, where both sides are written out."""
-    if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
-        if len(target.elts) == len(value.elts) and name in target.elts:
-            return value.elts[target.elts.index(name)]
-    return None
+    if not isinstance(target, ast.Tuple | ast.List) or not isinstance(value, ast.Tuple | ast.List):
+        return None
+    written = len(target.elts) == len(value.elts) and name in target.elts
+    return value.elts[target.elts.index(name)] if written else None
 
 
 def _joined(base: str | None, attr: str) -> str | None:

@@ -19,39 +19,47 @@ _CODE = "runs or reads text as code"
 _HIDDEN = "takes a text apart that may hide code or data"
 _UNPICKLES = "loads objects from a file, which runs code and may bring what was trained elsewhere"
 _FRAMES = "looks at other functions' frames, code or objects"
+_REMOVES = "removes folders"
 _MODULES = "changes how modules are found or what they hold"
 
-# A name stands for all below it; the longest that fits counts, and "" makes an exception.
-_KINDS: Mapping[str, tuple[str, str]] = {
-    name: (kind, why)
-    for kind, why, names in (
-        ("exit", _EXIT, "sys.exit os._exit os.abort os.kill os.killpg os.getppid posix._exit posix.kill atexit signal"),
-        ("exit", _EXIT, "_thread.interrupt_main signal.raise_signal signal.pthread_kill _thread.exit"),
-        ("system", _PROCESS, "subprocess pty os.system os.popen os.execl os.execle os.execlp os.execlpe os.execv"),
-        ("system", _PROCESS, "os.execve os.execvp os.execvpe os.fork os.forkpty os.posix_spawn os.posix_spawnp posix"),
-        ("system", _PROCESS, "os.spawnl os.spawnle os.spawnlp os.spawnlpe os.spawnv os.spawnve os.spawnvp os.spawnvpe"),
-        ("system", _PROCESS, "multiprocessing torch.multiprocessing concurrent.futures.ProcessPoolExecutor"),
-        ("system", _PROCESS, "asyncio.create_subprocess_exec asyncio.create_subprocess_shell pexpect sh plumbum"),
-        ("system", _NETWORK, "socket socketserver urllib http requests httpx aiohttp ftplib smtplib telnetlib urllib3"),
-        ("system", _NETWORK, "xmlrpc paramiko huggingface_hub torch.hub websocket websockets webbrowser"),
-        ("system", _NATIVE, "ctypes cffi torch.utils.cpp_extension torch.ops.load_library os.memfd_create"),
-        ("system", _CODE, "runpy code codeop types.CodeType types.FunctionType dis pdb"),
-        ("system", _HIDDEN, "base64 binascii codecs.decode codecs.encode zlib.decompress zlib.decompressobj"),
-        ("system", _HIDDEN, "gzip.decompress bz2.decompress lzma.decompress marshal"),
-        ("system", _UNPICKLES, "pickle.load pickle.loads pickle.Unpickler _pickle cPickle dill cloudpickle.load"),
-        ("system", _UNPICKLES, "cloudpickle.loads joblib.load torch.load torch.jit.load shelve pandas.read_pickle"),
-        ("system", "removes folders", "shutil.rmtree"),
-        ("evaluator", _FRAMES, "gc.get_objects gc.get_referrers gc.get_referents inspect.currentframe inspect.stack"),
-        ("evaluator", _FRAMES, "inspect.getouterframes inspect.getinnerframes inspect.trace sys._getframe"),
-        ("evaluator", _FRAMES, "sys._current_frames sys.settrace sys.setprofile sys.monitoring threading.settrace"),
-        ("evaluator", _FRAMES, "threading.setprofile traceback.extract_stack traceback.walk_stack sys.addaudithook"),
-        ("evaluator", _FRAMES, "traceback.format_stack traceback.print_stack sys._getframemodulename"),
-        ("evaluator", _MODULES, "sys.modules sys.meta_path sys.path sys.path_hooks importlib imp builtins pkgutil"),
-        ("evaluator", _MODULES, "unittest.mock mock wrapt forbiddenfruit site"),
-        ("", "", "importlib.metadata importlib.resources importlib.util.find_spec importlib.invalidate_caches"),
-        ("", "", "urllib.parse http.HTTPStatus multiprocessing.cpu_count torch.multiprocessing.cpu_count pkgutil.find_loader"),
-    )
-    for name in names.split()
+# A name stands for all below it; the longest that fits counts.
+_TABLE = (
+    ("exit", _EXIT, """
+        sys.exit os._exit os.abort os.kill os.killpg os.getppid posix._exit posix.kill posix.abort atexit signal
+        _thread.interrupt_main _thread.exit"""),
+    ("system", _PROCESS, """
+        subprocess pty pexpect sh plumbum posix os.system os.popen os.fork os.forkpty os.posix_spawn os.posix_spawnp
+        os.execl os.execle os.execlp os.execlpe os.execv os.execve os.execvp os.execvpe
+        os.spawnl os.spawnle os.spawnlp os.spawnlpe os.spawnv os.spawnve os.spawnvp os.spawnvpe
+        multiprocessing torch.multiprocessing concurrent.futures.ProcessPoolExecutor
+        asyncio.create_subprocess_exec asyncio.create_subprocess_shell"""),
+    ("system", _NETWORK, """
+        socket socketserver urllib urllib3 http requests httpx aiohttp ftplib smtplib telnetlib xmlrpc paramiko
+        websocket websockets webbrowser huggingface_hub torch.hub"""),
+    ("system", _NATIVE, "ctypes cffi torch.utils.cpp_extension torch.ops.load_library os.memfd_create"),
+    ("system", _CODE, "runpy code codeop types.CodeType types.FunctionType dis pdb"),
+    ("system", _HIDDEN, """
+        base64 binascii marshal codecs.decode codecs.encode zlib.decompress zlib.decompressobj gzip.decompress
+        bz2.decompress lzma.decompress"""),
+    ("system", _UNPICKLES, """
+        pickle.load pickle.loads pickle.Unpickler _pickle cPickle dill cloudpickle.load cloudpickle.loads joblib.load
+        shelve torch.load torch.jit.load pandas.read_pickle"""),
+    ("system", _REMOVES, "shutil.rmtree"),
+    ("evaluator", _FRAMES, """
+        gc.get_objects gc.get_referrers gc.get_referents inspect.currentframe inspect.stack inspect.trace
+        inspect.getouterframes inspect.getinnerframes sys._getframe sys._getframemodulename sys._current_frames
+        sys.settrace sys.setprofile sys.monitoring sys.addaudithook threading.settrace threading.setprofile
+        traceback.extract_stack traceback.walk_stack traceback.format_stack traceback.print_stack"""),
+    ("evaluator", _MODULES, """
+        sys.modules sys.meta_path sys.path sys.path_hooks importlib imp builtins pkgutil site unittest.mock mock wrapt
+        forbiddenfruit"""),
+)  # fmt: skip
+_HARMLESS = """
+    importlib.metadata importlib.resources importlib.util.find_spec importlib.invalidate_caches urllib.parse
+    http.HTTPStatus multiprocessing.cpu_count torch.multiprocessing.cpu_count"""
+_KINDS: Mapping[str, tuple[str, str] | None] = {
+    **{name: (kind, why) for kind, why, names in _TABLE for name in names.split()},
+    **dict.fromkeys(_HARMLESS.split()),
 }
 _BUILT_INS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("exit", "quit", "SystemExit"), ("exit", _EXIT)),
@@ -69,7 +77,7 @@ _GUARDED = {"os", "sys", "posix", "subprocess", "builtins", "importlib", "ctypes
 
 def reference_signs(source: Source) -> Iterator[Sign]:
     """Yield the references that are worth a look, of the kinds exit, system and evaluator."""
-    for node in ast.walk(source.tree):
+    for node in source.names.nodes:
         match node:
             case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()) | ast.Subscript() if _is_whole(source, node):
                 yield from _of_path(source, node)
@@ -81,9 +89,15 @@ def reference_signs(source: Source) -> Iterator[Sign]:
                 yield from _named(source, node, f"{module}.system" if module in _GUARDED else module)
             case _:
                 pass
-        if isinstance(node, ast.Attribute) and node.attr in _INNER or isinstance(node, ast.Name) and node.id in _INNER:
-            name = node.attr if isinstance(node, ast.Attribute) else node.id
+        yield from _of_inner(node)
+
+
+def _of_inner(node: ast.AST) -> Iterator[Sign]:
+    match node:
+        case ast.Attribute(attr=name) | ast.Name(id=name) if name in _INNER:
             yield Sign(kind="evaluator", key=name, line=node.lineno, why=f"{name} {_FRAMES}")
+        case _:
+            pass
 
 
 def _is_whole(source: Source, node: ast.expr) -> bool:
@@ -100,7 +114,7 @@ def _of_path(source: Source, node: ast.expr) -> Iterator[Sign]:
 def _named(source: Source, node: ast.expr | ast.stmt, path: str) -> Iterator[Sign]:
     name = path.removeprefix(BUILT_IN)
     found = _BUILT_INS.get(name) if path.startswith(BUILT_IN) else _kind_of(path)
-    if found is not None and found[0]:
+    if found is not None:
         failing = path in _LEAVES and _fails(source.names.parent(node))
         key = "an exit with an error" if failing else path
         yield Sign(kind=found[0], key=key, line=node.lineno, why=f"{name} {found[1]}", once=failing)

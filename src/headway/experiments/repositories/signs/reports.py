@@ -1,8 +1,9 @@
-"""Signs that the metric is reported otherwise: its line, new texts with its name, the value that is printed, `print`."""
+"""Signs that the metric is reported otherwise: its line, new texts with its name, its value, `print` itself."""
 
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from headway.experiments.repositories.signs.chains import Chains
 from headway.experiments.repositories.signs.names import BUILT_IN
@@ -23,7 +24,10 @@ _METHODS = _LOG_METHODS | {
     "write", "writelines", "write_text", "write_bytes", "print", "echo", "set_description", "set_postfix",
 }  # fmt: skip
 _STREAMS = ("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__", "sys.displayhook")
-_REDIRECTIONS = ("contextlib.redirect_stdout", "contextlib.redirect_stderr", "os.dup", "os.dup2")
+_REDIRECTIONS = (
+    *("contextlib.redirect_stdout", "contextlib.redirect_stderr", "os.dup", "os.dup2", "os.write", "os.writev"),
+    *("os.fdopen", "sys.stdout.buffer", "sys.stderr.buffer", "sys.displayhook"),
+)
 _SHELL = re.compile(r"\b(echo|printf?|puts|cat|tee|console\.log|println!?|cout|fmt\.Print\w*|writeLines)\b")
 _FORMAT_SPEC = re.compile(r"[^\w.%+-]")
 _NOT_PRINTED = {"help", "description", "metavar", "usage", "epilog"}
@@ -45,7 +49,7 @@ def is_sink(source: Source, call: ast.Call) -> bool:
 def report_signs(source: Source, metric: str) -> Iterator[Sign]:
     """Yield the signs that concern how the metric is reported."""
     found = _pattern(metric)
-    sinks = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call) and is_sink(source, node)]
+    sinks = [node for node in source.names.nodes if isinstance(node, ast.Call) and is_sink(source, node)]
     told = [call for call in sinks if found.search(_told(source, call))]
     yield from _reports(source, metric, told)
     yield from _pieces(source, metric, [call for call in sinks if call not in told])
@@ -71,7 +75,7 @@ def _reports(source: Source, metric: str, told: list[ast.Call]) -> Iterator[Sign
             kind="metric",
             key=f"{REPORT}{text} {_specs(call)} <- {'; '.join(values)}",
             line=call.lineno,
-            why=f"The line that reports {metric}, or what it reports, is new or changed",
+            why=f"What reports {metric} is new or changed; the value is {'; '.join(values) or 'a text'}",
         )
 
 
@@ -84,7 +88,7 @@ def _told(source: Source, call: ast.Call, texts: Texts | None = None) -> str:
 
 
 def _values(source: Source, call: ast.Call, metric: str) -> Iterator[ast.expr]:
-    """Yield the expressions of a report whose text is not known: of a collection, only those that stand for the metric."""
+    """Yield the expressions whose text is not known: of a collection, only those that stand for the metric."""
     for item in (*call.args, *(word.value for word in call.keywords)):
         yield from _values_in(source, item, metric)
 
@@ -111,7 +115,7 @@ def _values_in(source: Source, node: ast.expr, metric: str) -> Iterator[ast.expr
 
 
 def _after_metric(source: Source, parts: list[ast.expr], metric: str) -> Iterator[ast.FormattedValue]:
-    """Yield the value that follows the metric's name in an f-string; all of them where the name is not written there."""
+    """Yield the value that follows the metric's name in an f-string; all of them where the name is put together."""
     values = [part for part in parts if isinstance(part, ast.FormattedValue)]
     named = next((i for i, part in enumerate(parts) if metric in source.texts.of(part)), None)
     yield from values if named is None else [value for value in values if value in parts[named + 1 :]][:1]
@@ -126,7 +130,7 @@ def _specs(call: ast.Call) -> str:
 def _pieces(source: Source, metric: str, sinks: list[ast.Call]) -> Iterator[Sign]:
     """Yield writes that make the metric's name only together: `print("val_", end="")`, `print("bpb: 0.1")`."""
     calls = sorted(sinks, key=lambda call: (call.lineno, call.col_offset))
-    for first, second in zip(calls, calls[1:], strict=False):
+    for first, second in pairwise(calls):
         begun, ended = _told(source, first), _told(source, second)
         whole = _pattern(metric).search(begun + ended)
         if whole is not None and whole.start() < len(begun) < whole.end():
@@ -139,7 +143,7 @@ def _mentions(source: Source, metric: str, told: list[ast.Call]) -> Iterator[Sig
     """Yield texts with the metric's name that no report accounts for: keys, arguments, names put together."""
     accounted = {id(node) for call in told for node in ast.walk(call)} | _silent(source)
     chains = Chains(source)
-    for node in ast.walk(source.tree):
+    for node in source.names.nodes:
         if id(node) in accounted or not isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp | ast.Call):
             continue
         text = source.texts.of(node)
@@ -158,7 +162,7 @@ def _mentions(source: Source, metric: str, told: list[ast.Call]) -> Iterator[Sig
 def _silent(source: Source) -> set[int]:
     """Return docstrings and the help of flags, by id."""
     silent: set[int] = set()
-    for node in ast.walk(source.tree):
+    for node in source.names.nodes:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             silent.add(id(node.value))
         elif isinstance(node, ast.keyword) and node.arg in _NOT_PRINTED:
@@ -189,13 +193,20 @@ def _outputs(source: Source) -> Iterator[Sign]:
     for binding in source.names.everywhere().get("print", []):
         line = getattr(binding.node, "lineno", 1)
         yield Sign(kind="metric", key="own print", line=line, why="The name print stands for something else here")
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Attribute):
-            path = source.names.path(node) or ""
-            stored = isinstance(node.ctx, ast.Store | ast.Del) and path.startswith(_STREAMS)
-            if stored or path in _REDIRECTIONS:
-                yield Sign(kind="metric", key=path, line=node.lineno, why=f"{path} changes where the output goes")
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            path = source.names.path(node)
-            if path in _REDIRECTIONS:
-                yield Sign(kind="metric", key=path, line=node.lineno, why=f"{path} changes where the output goes")
+    for node in source.names.nodes:
+        match node:
+            case ast.Attribute(ctx=ast.Store() | ast.Del()):
+                yield from _redirection(node, source.names.path(node), _STREAMS)
+            case ast.Attribute() | ast.Name(ctx=ast.Load()):
+                yield from _redirection(node, source.names.path(node), _REDIRECTIONS)
+            case ast.Call(args=[ast.Constant(value=int(number)), *_]) if number in (1, 2):
+                if source.names.path(node.func) in (f"{BUILT_IN}open", "io.open"):
+                    yield from _redirection(node, "open", ("open",))
+            case _:
+                pass
+
+
+def _redirection(node: ast.expr, path: str | None, known: tuple[str, ...]) -> Iterator[Sign]:
+    if path is not None and path.startswith(known):
+        why = f"{path} writes past print, or changes where the output goes"
+        yield Sign(kind="metric", key=path, line=node.lineno, why=why)

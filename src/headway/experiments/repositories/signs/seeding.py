@@ -38,7 +38,7 @@ def _first_seed(source: Source) -> int:
 
 def _seeded(source: Source) -> Iterator[Sign]:
     """Yield the calls that seed everything, with what they seed with as the key; not those whose caller decides."""
-    for node in ast.walk(source.tree):
+    for node in source.names.nodes:
         path = source.names.path(node.func) if isinstance(node, ast.Call) else None
         if isinstance(node, ast.Call) and path is not None and path.startswith(_MODULES) and _GLOBAL.search(path):
             given = _given(source, node)
@@ -49,7 +49,7 @@ def _seeded(source: Source) -> Iterator[Sign]:
 def _written(source: Source) -> dict[int, int]:
     """Return the lines of the literals that are seeds, by value, by the same rule that rewrites them."""
     found: dict[int, int] = {}
-    for node in ast.walk(source.tree):
+    for node in source.names.nodes:
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.Call | ast.FunctionDef | ast.AsyncFunctionDef):
             value = written_seed(_alone(node))
             if value is not None:

@@ -1,4 +1,4 @@
-"""What the rooms for each kind hand to `suspicion.py`: one fact of a source, and all that is needed to look for more."""
+"""What the modules for each kind hand to `suspicion.py`, one fact of a source, and what they need to find more."""
 
 import ast
 from collections.abc import Iterator

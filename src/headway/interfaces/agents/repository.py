@@ -1,0 +1,121 @@
+"""What agents are told of a repository: how it is run, what may be edited, what its score is worth, its knobs.
+
+The files of candidates are read here too. What a candidate holds never changes, so a process reads it once.
+"""
+
+import difflib
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headway.core import Space, UsageError
+from headway.interfaces.agents.answers import number
+from headway.interfaces.agents.configurations import space_text
+from headway.store import Store, StudyRecord
+
+__all__ = ["Files", "diff_text", "files_of", "knobs_json", "repository_json", "sizes_json", "trust_json"]
+
+Files = Mapping[str, str]  # texts by path
+
+_TRUST = {
+    "guarded": "The score is computed outside of the candidate's process, from what it left: nothing that it prints "
+    "counts. Verdicts say 'accepted (guarded)'.",
+    "as printed": "The code prints its own score, so no verdict says more than 'accepted (as printed)'. Code that "
+    "writes the metric, changes seed, data or evaluator, or ends early is flagged, and never accepted.",
+}
+_MOST_NOTES, _MOST_GLOBS = 4, 20
+_CACHED = 16  # candidates whose files are held
+_INTERPRETERS = ("python", "python3")
+_ANY_SEED = 918_273_645  # shown as {seed}
+
+_cache: "OrderedDict[tuple[str, str, str], Files]" = OrderedDict()
+
+
+def repository_json(store: Store, study: StudyRecord) -> dict[str, Any]:
+    """Return how a repository is run, for how long, which files may be edited and which may not, and who seeds it."""
+    from headway.experiments.layouts import find_layout
+
+    try:
+        layout = find_layout(Path(study.source))
+    except UsageError as error:
+        return {"problem": f"It cannot be read now, so nothing can be proposed. {error}"}
+    steps = layout.steps(layout.root, layout.root / "results", seed=_ANY_SEED)
+    return {
+        "layout": layout.name,
+        "editable": list(layout.files.editable[:_MOST_GLOBS]),
+        "read_only": list(layout.files.read_only[:_MOST_GLOBS]),
+        "runs": [f"{step.name}: {_command(step.words)}" for step in steps],
+        "time_limit_seconds": number(_limit(study, layout.wall_seconds)),
+        "seed": _seed(store, study, takes_seed=layout.takes_seed),
+        **({"notes": list(layout.notes[:_MOST_NOTES])} if layout.notes else {}),
+    }
+
+
+def trust_json(study: StudyRecord) -> dict[str, str]:
+    """Return how far scores are believed, and what that means."""
+    level = str(study.definition["repository"]["trust"])
+    return {"level": level, "means": _TRUST.get(level, level)}
+
+
+def knobs_json(study: StudyRecord) -> dict[str, Any]:
+    """Return the constants of the code that are a search space, and who turns them."""
+    space = Space.from_json(study.definition["space"])
+    sampler = study.definition["sampler"]
+    if sampler == "queue":
+        said = "No sampler turns them. config={NAME: VALUE} proposes values; a change of structure teaches more."
+    else:
+        said = f"The sampler {sampler} turns them while no idea waits: bring changes of structure, not of values."
+    return {"said": said, "space": space_text(space)} if space.parameters else {"said": "The code has none."}
+
+
+def files_of(store: Store, study: StudyRecord, candidate: str) -> Files:
+    """Return the editable files as a candidate has them, by path."""
+    from headway.studies.repositories import files_of as read
+
+    key = (str(store.folder), study.name, candidate)
+    if key not in _cache:
+        _cache[key] = read(store, study, candidate)
+        while len(_cache) > _CACHED:
+            _cache.popitem(last=False)
+    return _cache[key]
+
+
+def sizes_json(files: Files) -> dict[str, int]:
+    """Return how many bytes each file has."""
+    return {path: len(text.encode()) for path, text in sorted(files.items())}
+
+
+def diff_text(before: Files, after: Files) -> str:
+    """Return a unified diff of two candidates' files; empty where they are the same."""
+    lines: list[str] = []
+    for path in sorted({*before, *after}):
+        old, new = before.get(path, ""), after.get(path, "")
+        if old != new:
+            pair = f"a/{path}", f"b/{path}"
+            lines += difflib.unified_diff(old.splitlines(), new.splitlines(), *pair, lineterm="")
+    return "\n".join(lines)
+
+
+def _command(words: tuple[str, ...]) -> str:
+    first = Path(words[0]).name if Path(words[0]).name in _INTERPRETERS else words[0]
+    return " ".join([first, *words[1:]]).replace(str(_ANY_SEED), "{seed}")
+
+
+def _limit(study: StudyRecord, layout_seconds: float) -> float:
+    from headway.experiments.repositories import SPARE_SECONDS
+
+    given = study.settings.get("limits", {}).get("wall_seconds")
+    return min(layout_seconds, given - SPARE_SECONDS) if given and given > SPARE_SECONDS else layout_seconds
+
+
+def _seed(store: Store, study: StudyRecord, *, takes_seed: bool) -> str:
+    from headway.experiments.layouts import written_seed
+
+    if takes_seed:
+        return "The command is given a seed for each run. Leave alone what reads it."
+    start = store.studies.proposals(study.id, [0])
+    sources = files_of(store, study, start[0].candidate).items() if start else ()
+    if any(written_seed(text) is not None for path, text in sources if path.endswith(".py")):
+        return "The seed that the code sets is rewritten in each run's own copy. Leave it alone."
+    return "No seed reaches the code, so its noise is unknown and nothing can be accepted."
