@@ -12,7 +12,10 @@ __all__ = ["Assignment", "Observer", "Work"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Ask for one trial: a candidate, a seed, and its place in the study. Scheduled trials may be stopped early."""
+    """Ask for one trial: a candidate, a seed, and its place in the study. Scheduled trials may be stopped early.
+
+    `note` are a proposer's words for a change of code; None for a candidate that changes its configuration alone.
+    """
 
     candidate: str
     config: Mapping[str, Any]
@@ -20,6 +23,7 @@ class Assignment:
     role: Role
     number: int
     scheduled: bool = False
+    note: str | None = None
 
 
 class Work(Protocol):

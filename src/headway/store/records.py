@@ -66,6 +66,7 @@ class ProposalRecord:
     parents: tuple[str, ...]
     note: str
     created: float
+    changes_code: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

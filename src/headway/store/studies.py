@@ -153,8 +153,8 @@ class Studies:
         """Return what was proposed to a study, all or some, in order. Number 0 is the baseline."""
         some = "" if numbers is None else f" AND number IN ({','.join('?' * len(numbers))})"
         rows = self._database.rows(
-            f"SELECT p.*, c.config FROM proposals p JOIN candidates c ON c.id = p.candidate WHERE study = ?{some}"
-            " ORDER BY number",
+            "SELECT p.*, c.config, c.patch IS NOT NULL AS code FROM proposals p JOIN candidates c ON c.id = p.candidate"
+            f" WHERE study = ?{some} ORDER BY number",
             (study, *(numbers or ())),
         )
         return [
@@ -166,6 +166,7 @@ class Studies:
                 parents=tuple(decode(row["parents"])),
                 note=row["note"],
                 created=row["created"],
+                changes_code=bool(row["code"]),
             )
             for row in rows
         ]

@@ -6,6 +6,7 @@ agents work at once, and none of them should lose an idea because another was so
 
 import time
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from headway.core import Budget, Role, Spent
@@ -119,6 +120,13 @@ class StreamPlan(StudyPlan):
             if Budget(seconds=budget.seconds).exhausted(Spent(seconds=spent)):
                 return False
         return budget.trials is None or self._ledger.paid_with(busy) + reserve < budget.trials
+
+    def _assign(
+        self, candidate: str, config: Mapping[str, Any], seed: int, role: Role, number: int, *, scheduled: bool = False
+    ) -> Assignment:
+        plain = super()._assign(candidate, config, seed, role, number, scheduled=scheduled)
+        proposal = self._store.studies.proposals(self._record.id, [number])[0] if number else None
+        return replace(plain, note=proposal.note) if proposal is not None and proposal.changes_code else plain
 
     def _hopeless(self, trial: TrialRecord) -> bool:
         return self.identical(trial) or self._stream.flagged(trial)

@@ -40,6 +40,8 @@ class CandidateRow:
     value: float | None
     reason: str
     decision: str | None
+    note: str = ""
+    changes_code: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -168,6 +170,8 @@ def _rows(
                 value=value,
                 reason=reason,
                 decision=decided.get(item.candidate),
+                note=item.note,
+                changes_code=item.changes_code,
             )
         )
     return tuple(rows)

@@ -63,7 +63,11 @@ def test_a_setup_that_fails_says_where_and_keeps_its_traceback_for_debug(ask, wr
 def test_a_file_that_is_none_is_answered_with_those_that_are(refused, write, project):
     write(FIRST)
     refused("run", "studdy.py", says=["studdy.py does not exist", "There are: study.py"])
-    refused("run", project, says=["is a folder", "There are: study.py"])
+    refused(
+        "run",
+        project,
+        says=["no layout that Headway knows", "program.md, train.py and prepare.py", "headway run study.py"],
+    )
     write("", "notes.txt")
     refused("run", "notes.txt", says=["notes.txt is no Python file", "ends in .py"])
     refused("run", "study.py", "--study", "frist", says=["no study 'frist'", "Did you mean 'first'?"])
@@ -78,7 +82,7 @@ def test_a_file_that_is_none_is_answered_with_those_that_are(refused, write, pro
         (["run", "study.py", "--workers", "two"], ["--workers", "'two'", "integer"]),
         (["run", "study.py", "--workers", "0"], ["--workers", "0", "x>=1"]),
         (["run", "study.py", "--backend", "lokal"], ["'lokal'", "Did you mean 'local'?", "'spawn', 'inline'"]),
-        (["run"], ["Missing argument 'FILE'"]),
+        (["run"], ["Missing argument 'FILE|FOLDER'"]),
         (["trials", "--state", "complet"], ["'complet'", "Did you mean 'complete'?"]),
         (["export", "--format", "cvs"], ["'cvs'", "Did you mean 'csv'?", "'parquet'"]),
     ],

@@ -9,6 +9,7 @@ from headway.interfaces.cli.places import engine_alive, store_flag, study_state
 from headway.interfaces.cli.reading import place_json, progress_of
 from headway.interfaces.cli.words import (
     Column,
+    change_text,
     config_text,
     fact_lines,
     number_label,
@@ -168,7 +169,8 @@ def _candidate_row(row: "CandidateRow", summary: "StudySummary") -> list[str]:
         state_text(state),
         number_text(None if row.state == TrialState.FAILED else row.value),
         str(len(row.trials)),
-        row.reason or config_text(row.config, summary.baseline if row.number else None),
+        row.reason
+        or change_text(row.config, summary.baseline if row.number else None, code=row.changes_code, note=row.note),
     ]
 
 

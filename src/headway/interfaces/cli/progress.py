@@ -14,8 +14,8 @@ from rich.text import Text
 
 from headway.engine import Assignment, Observer
 from headway.interfaces.cli.curves import sparkline
-from headway.interfaces.cli.tally import Before, Curve, Tally, role_text
-from headway.interfaces.cli.words import config_text, number_text, seconds_text
+from headway.interfaces.cli.tally import Before, Curve, Tally, change_of, role_text
+from headway.interfaces.cli.words import number_text, seconds_text
 from headway.store import Point, TrialRecord
 from headway.studies import Declaration
 
@@ -176,7 +176,7 @@ class LiveProgress:
             Text(f"{curve.metric} {number_text(curve.values[-1], 4)}" if curve.values else ""),
             Text("" if curve.step is None else f"step {curve.step}{horizon}"),
             Text(seconds_text(time.monotonic() - curve.began)),
-            Text(config_text(curve.assignment.config, self._tally.study.baseline)),
+            Text(change_of(curve.assignment, self._tally.study)),
         ]
 
     def _bar(self) -> Table:

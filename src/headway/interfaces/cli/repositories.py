@@ -73,7 +73,11 @@ def study_of_folder(folder: Path, name: str | None, asked: RepositoryOptions, op
     from headway.studies.from_folder import repository_study, study_again, study_name
     from headway.studies.repositories import is_repository
 
-    root = find_layout(folder).root
+    try:
+        root = find_layout(folder).root
+    except UsageError as error:
+        files = sorted(path.name for path in folder.glob("*.py"))
+        raise UsageError(f"{error}{_suggested(files)}") from error
     store = options.store or find_root(root) / FOLDER
     with Store.open(store) as opened:
         known = opened.studies.find(study_name(root, asked.tag, name))
@@ -91,3 +95,10 @@ def study_of_folder(folder: Path, name: str | None, asked: RepositoryOptions, op
         close_after=asked.close_after,
         **given,
     )
+
+
+def _suggested(files: list[str]) -> str:
+    if not files:
+        return ""
+    more = f" (or another one: {', '.join(files[1:6])})" if len(files) > 1 else ""
+    return f" If you mean a study file in it, type: headway run {files[0]}{more}"

@@ -13,10 +13,11 @@ from headway.core import Budget, UsageError
 from headway.interfaces.cli.app import PAUSED, Named
 from headway.interfaces.cli.detail import figures_text
 from headway.interfaces.cli.places import store_flag
-from headway.interfaces.cli.words import config_text, echo, echo_json, fact_lines, styled, wrapped
+from headway.interfaces.cli.words import change_text, echo, echo_json, fact_lines, styled, wrapped
 
 if TYPE_CHECKING:
     from headway.studies import Declaration, StudySummary
+    from headway.studies.summary import CandidateRow
 
 __all__ = ["BASELINE_FAILED", "EXITS", "Options", "run_all", "session_options", "with_budget"]
 
@@ -159,4 +160,8 @@ def _closing(study: "Declaration", summary: "StudySummary", options: Options) ->
 
 def _best_text(summary: "StudySummary") -> str:
     best = summary.best
-    return "" if best is None else f"#{best.number}  {config_text(best.config, summary.baseline)}"
+    return "" if best is None else f"#{best.number}  {_change(best, summary)}"
+
+
+def _change(row: "CandidateRow", summary: "StudySummary") -> str:
+    return change_text(row.config, summary.baseline, code=row.changes_code, note=row.note)

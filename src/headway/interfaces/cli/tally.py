@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from headway.core import Budget, Role, Spent, TrialState, better
 from headway.engine import Assignment
 from headway.interfaces.cli.curves import sparkline
-from headway.interfaces.cli.words import config_text, number_text, seconds_text, state_text, styled
+from headway.interfaces.cli.words import change_text, number_text, seconds_text, state_text, styled
 from headway.store import Point, Store, TrialRecord
 from headway.studies import Declaration
 
@@ -207,8 +207,14 @@ class Tally:
         if curve is not None and curve.values:
             parts.append(sparkline(curve.values, 12))
         if trial.reason is None and assignment.role == Role.SEARCH:
-            parts.append(config_text(assignment.config, self.study.baseline)[:120])
+            parts.append(change_of(assignment, self.study)[:120])
         return "  ".join(parts).rstrip()
+
+
+def change_of(assignment: Assignment, study: "Declaration") -> str:
+    """Return what the candidate of an assignment changes, in one line."""
+    code = assignment.note is not None
+    return change_text(assignment.config, study.baseline, code=code, note=assignment.note or "")
 
 
 def role_text(assignment: Assignment) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "SHAPES",
     "Column",
     "bytes_text",
+    "change_text",
     "config_text",
     "cut",
     "echo",
@@ -160,6 +161,17 @@ def config_text(config: Mapping[str, Any], baseline: Mapping[str, Any] | None = 
     if baseline is not None and not shown:
         return "as the baseline"
     return "  ".join(f"{name}={_value_text(value)}" for name, value in shown.items())
+
+
+def change_text(
+    config: Mapping[str, Any], baseline: Mapping[str, Any] | None, *, code: bool = False, note: str = ""
+) -> str:
+    """Return what a candidate changes in one line: knobs as such, code by the words that its proposer gave it."""
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in note).split())
+    if not code:
+        return config_text(config, baseline) + (f"  ({words})" if words else "")
+    knobs = config_text(config, baseline) if baseline is not None and dict(config) != dict(baseline) else ""
+    return "  ".join(part for part in (words or "a change of code", knobs) if part)
 
 
 _ABSENT = object()

@@ -30,7 +30,7 @@ def title_section(view: View) -> Html:
     about = EMPTY
     row = None if verdict is None else view.row(verdict.candidate)
     if verdict is not None and row is not None:
-        change = view.changes_text(row.config) or "the same configuration as the baseline"
+        change = view.change_of(row) or "the same configuration as the baseline"
         about = tag(
             "p", mark(verdict.decision), tag("b", view.name(row.candidate)), tag("span", change), class_="facts about"
         )

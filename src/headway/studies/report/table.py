@@ -91,7 +91,7 @@ def _row(view: View, row: CandidateRow) -> Html:
         _cell(_standing(row), row.decision or ("baseline" if row.number == 0 else row.state)),
         _cell(_value(view, row), row.value, "number value"),
         _cell(_difference(view, gap), gap, "number"),
-        tag("td", _changes(view, row), class_="changes", data_v=view.changes_text(row.config)),
+        tag("td", _changes(view, row), class_="changes", data_v=view.change_of(row)),
         _cell(row.proposer, row.proposer),
         _cell(_seeds(ended, len(row.trials)), ended, "number"),
         _cell(_cost(cost, reused), cost or None, "number"),
@@ -100,7 +100,7 @@ def _row(view: View, row: CandidateRow) -> Html:
         tabindex="-1",
         data_c=str(row.number),
         data_name="baseline" if row.number == 0 else f"candidate {row.number}",
-        data_changes=view.changes_text(row.config),
+        data_changes=view.change_of(row),
         class_=view.series(row.number),
     )
 
@@ -152,6 +152,8 @@ def _changes(view: View, row: CandidateRow) -> Html:
         tag("span", f"{name} ", tag("b", short(value), title=whole(value)), class_="change")
         for name, value in changes.items()
     ]
+    if row.changes_code:
+        told.insert(0, tag("span", row.note or "a change of code", class_="change"))
     same = "the baseline itself" if row.number == 0 else "nothing in the configuration"
     shown = join(told, " ") if told else tag("span", same, class_="soft")
     names = [*row.config, *(name for name in changes if name not in row.config)]

@@ -74,6 +74,13 @@ class View:
             name: config.get(name, ABSENT) for name in names if base.get(name, missing) != config.get(name, missing)
         }
 
+    def change_of(self, row: CandidateRow) -> str:
+        """Say what a candidate changes: its configuration from what to what, and code by its proposer's words."""
+        knobs = self.changes_text(row.config)
+        if not row.changes_code:
+            return knobs
+        return " · ".join(part for part in (row.note or "a change of code", knobs) if part)
+
     def changes_text(self, config: Mapping[str, Any]) -> str:
         """Say what a configuration changes, from what to what."""
         base = self.summary.baseline

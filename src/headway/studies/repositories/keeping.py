@@ -11,6 +11,7 @@ from headway.experiments.layouts import Layout, append_row, format_row
 from headway.experiments.repositories import CommitBase, RepositoryExperiment
 from headway.store import Store, StudyRecord, TrialRecord, VerdictRecord, is_accepted
 from headway.studies.declaration import Declaration
+from headway.studies.repositories.ledgers import import_ledger
 from headway.studies.repositories.proposals import patch_files
 from headway.studies.stream import Stream
 
@@ -53,6 +54,7 @@ class _RepositoryKeeper(Keeper):
         """Make the branch, remove leftovers, and write what an earlier session could not."""
         for event in self._store.events.of_study(self._record.id, kinds=(_EVENT,)):
             self._commits[event.data["candidate"]] = event.data["commit"]
+        import_ledger(self._store, self._record, self._experiment.layout)
         if self._git is not None:
             self._git.git.tidy(self._store.folder)
             if self._git.git.ref(f"refs/heads/{self._branch}") is None:
