@@ -8,7 +8,7 @@ import contextlib
 import inspect
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -102,6 +102,11 @@ class Experiment(ABC):
     def trust(self) -> str | None:
         """Return how far scores can be believed where nobody's code is trusted; None for a person's own code."""
         return None
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Return what a person should know before trials run."""
+        return ()
 
     @property
     def recorded(self) -> dict[str, Any]:

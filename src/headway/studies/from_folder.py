@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headway.core import Budget, Limits, Needs, UsageError
+from headway.engine import available_gpus
 from headway.experiments.layouts import find_layout
 from headway.experiments.repositories import SPARE_SECONDS, RepositoryExperiment, base_from_json, base_of
 from headway.store import StudyRecord
@@ -28,7 +29,7 @@ def repository_study(
     sampler: str | None = None,
     seeds: int = _SEEDS,
     cores: int = 1,
-    gpus: int = 0,
+    gpus: int | None = None,
     unsafe: bool = False,
     time_limit: float | None = None,
     close_after: float | None = None,
@@ -51,7 +52,7 @@ def repository_study(
         base,
         sources,
         unsafe=unsafe,
-        needs=Needs(cores=cores, gpus=gpus),
+        needs=Needs(cores=cores, gpus=min(1, available_gpus()) if gpus is None else gpus),
         limits=None if time_limit is None else Limits(wall_seconds=time_limit + SPARE_SECONDS),
         named={"tag": chosen, "branch": f"{layout.branch_prefix}{chosen}"},
     )

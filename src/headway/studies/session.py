@@ -49,6 +49,8 @@ def run_study(
             watcher.note(
                 "No seed reaches this command, so there is no noise to measure: use {seed} in it, or read HEADWAY_SEED."
             )
+        for text in study.experiment.notes:
+            watcher.note(text)
         plan = (StreamPlan if study.rule == "stream" else StudyPlan)(store, record, study)
         keeper = keep_results(store, record, study, plan.stream)
         engine = Engine(

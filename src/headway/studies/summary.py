@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -196,12 +197,17 @@ def _sentence(study: StudyRecord, verdicts: Sequence[VerdictRecord], store: Stor
     accepted = [item for item in verdicts if is_accepted(item.decision)]
     if accepted:
         return _foremost(study, accepted).sentence
+    if study.definition.get("rule") == "stream" and verdicts:
+        counts = Counter(item.decision.partition(" ")[0] for item in verdicts)
+        return f"Nothing accepted yet: {', '.join(f'{count} {word}' for word, count in counts.most_common())}."
     confirmed = [item for item in verdicts if item.decision != "identical"] or verdicts
     if confirmed:
         return confirmed[0].sentence
     notes = store.events.of_study(study.id, kinds=("conclusion",))
     if notes:
         return str(notes[-1].data["text"])
+    if study.definition.get("rule") == "stream":
+        return "No verdict yet: no change has been judged."
     return "No verdict yet." if study.state != "finished" else "The study ended without a verdict."
 
 

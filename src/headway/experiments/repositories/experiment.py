@@ -17,8 +17,10 @@ from typing import Any
 from headway.core import Limits, Needs, Reason, UsageError
 from headway.experiments.definition import Experiment
 from headway.experiments.layouts import Layout, Reading, SeededFiles, Step, Trust, find_layout, written_seed
+from headway.experiments.layouts.files import python_sources
 from headway.experiments.layouts.interpreter import python_of
 from headway.experiments.metrics import LineSplitter
+from headway.experiments.repositories.environment import environment_of
 from headway.experiments.repositories.steps import Place, Ran, run_plainly, run_sandboxed
 from headway.experiments.repositories.suspicion import suspicions
 from headway.experiments.repositories.trees import Base, base_from_json
@@ -30,7 +32,7 @@ __all__ = ["SPARE_SECONDS", "WORK", "RepositoryExperiment"]
 WORK = "work"  # the folder of an attempt that holds the candidate's tree
 _TAIL_LINES = 60
 SPARE_SECONDS = 60.0  # for laying out the tree, and for what bubblewrap needs
-_MEMORY, _PROCESSES = 4 * 1024**3, 512
+_PROCESSES = 512
 _DRIVERS = Path(__file__).parent.parent / "layouts" / "drivers"
 
 
@@ -39,7 +41,7 @@ class RepositoryExperiment(Experiment):
     """Run the repository that `layout` describes, from `base`. `sources` are the base's editable files, by path.
 
     With `unsafe` its code runs without a sandbox, and nothing that it says is guarded. `named` are a study's own names
-    for what it makes of the repository, such as its branch.
+    for what it makes of the repository, such as its branch. `environment` are Python and the packages that it imports.
     """
 
     layout: Layout
@@ -47,6 +49,7 @@ class RepositoryExperiment(Experiment):
     sources: Mapping[str, str]
     unsafe: bool = False
     named: Mapping[str, str] = field(default_factory=dict[str, str])
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
     def of(
@@ -73,6 +76,7 @@ class RepositoryExperiment(Experiment):
             sources=dict(sources),
             unsafe=unsafe,
             named=dict(named or {}),
+            environment=environment_of(layout.root, _python_files(layout, sources)),
         )
 
     @property
@@ -88,6 +92,7 @@ class RepositoryExperiment(Experiment):
             "layout": self.layout.name,
             "base": self.base.mark,
             "metric": self.metric,
+            "environment": dict(self.environment),
             **({"unsafe": True} if self.unsafe else {}),
         }
 
@@ -120,6 +125,19 @@ class RepositoryExperiment(Experiment):
     def knobs(self) -> dict[str, Any]:
         """Return the baseline's configuration: the values of the knobs in the untouched code."""
         return dict(self.layout.knobs(self.sources).values)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Return what the repository is taken for, how far its scores count, and what the layout says."""
+        edited = ", ".join(self.layout.files.editable)
+        guarded = "computed from what the candidate leaves, where its code does not run: guarded"
+        printed = "printed by the code that is judged: no verdict says more than 'accepted (as printed)'"
+        return (
+            f"Layout {self.layout.name}: {edited} may be changed. Its score is "
+            f"{guarded if self.trust == 'guarded' else printed}.",
+            *(("--unsafe: its code runs with all that you may do.",) if self.unsafe else ()),
+            *self.layout.notes,
+        )
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -223,7 +241,7 @@ class _Trial:
             prefix="" if prefix == "." else prefix,
             readable=self._readable(),
             keeps=self._layout.keeps,
-            memory_bytes=limit or _MEMORY,
+            memory_bytes=limit or _memory_bytes(self._experiment.needs.cores),
             processes=_PROCESSES,
             gpus=self._experiment.needs.gpus > 0,
         )
@@ -306,6 +324,18 @@ class _Trial:
             raise StepsFailed(failed[0] or Reason.NO_METRIC, failed[1], list(self._tail))
         assert reading.value is not None
         self._run.report(**{self._experiment.metric: reading.value})
+
+
+def _python_files(layout: Layout, sources: Mapping[str, str]) -> list[str]:
+    """Return the texts of the Python files that may be edited, and of those beside them."""
+    beside = [path for path in sorted(layout.root.glob("*.py")) if path.name not in sources]
+    return [*python_sources(sources).values(), *(path.read_text(errors="replace") for path in beside)]
+
+
+def _memory_bytes(cores: int) -> int:
+    """Return what a trial may use where nobody says it: its share of the machine, if as many run as there are cores."""
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(int(0.9 * whole) // max(1, (os.cpu_count() or 1) // cores), 1024**3)
 
 
 def _written(sources: Mapping[str, str]) -> int | None:

@@ -24,7 +24,7 @@ _LEAST_JUMP = 0.05  # averaged weights leave the training curve as it is, and ga
 _SHORT_CURVE, _SHORT_TIME, _SHORT_TIME_WITHOUT_CURVE = 0.05, 0.2, 0.02
 _FEWEST_POINTS = 20
 _MISSING_DIGITS = 4  # one honest value in ten thousand ends in so many zeros
-_SAME_POINT = 0.01
+_SAME_END, _SAME_TRAINING, _WINDOW = 0.01, 0.03, 5
 
 _LOSSES = re.compile(r"(^|_|/)(loss|nll|ce|mse|mae|ppl|perplexity|bpb|bpc|bits|error|err|cost)(_|/|$)|loss$", re.I)
 _HELD_OUT = re.compile(r"(^|_|/)(val|valid|validation|test|eval)(_|/|$)", re.I)
@@ -112,7 +112,7 @@ def _beyond_its_curve(case: _Case) -> Iterator[str]:
     noise = _spread([_value(run) for run in case.baseline])
     limit = max(_UNEXPLAINED, _TIMES_NOISE * noise, _TIMES_BEFORE * max(before, default=0.0))
     jump = max(_LEAST_JUMP, _TIMES_GAIN * max(noise, _largest_gain(case)))
-    if gain - _PER_LOSS * max(0.0, trained) > limit or (gain > jump and abs(trained) < max(_SAME_POINT, noise)):
+    if gain - _PER_LOSS * max(0.0, trained) > limit or (gain > jump and abs(trained) < max(_SAME_END, noise)):
         ended = _end(case.candidate.curve[case.loss])
         best = case.best
         yield (
@@ -235,10 +235,19 @@ def _same_value(case: _Case) -> Iterator[str]:
 
 
 def _differ(curve: Sequence[tuple[int, float]], other: Sequence[tuple[int, float]]) -> bool:
-    """Tell whether two curves are apart at most of the steps that both have."""
+    """Tell whether two curves are of two trainings: one that is only printed in other units, or smoothed, is the same.
+
+    Compares the middles of windows over the steps that both have, without the first, in which smoothing begins.
+    """
     known = dict(other)
-    apart = [abs(value - known[step]) > _SAME_POINT * abs(known[step]) for step, value in curve if step in known]
-    return sum(apart) * 2 > len(apart)
+    pairs = [(value, known[step]) for step, value in curve if step in known]
+    size = max(_WINDOW, len(pairs) // 10)
+    windows = [pairs[start : start + size] for start in range(size, len(pairs) - size + 1, size)]
+    middles = [(statistics.median(a for a, _ in window), statistics.median(b for _, b in window)) for window in windows]
+    if not middles or any(b == 0 for _, b in middles):
+        return False
+    ratios, distances = [a / b for a, b in middles], [(a - b) / middles[-1][1] for a, b in middles]
+    return all(max(some) - min(some) > _SAME_TRAINING for some in (ratios, distances))
 
 
 def _loss_of(runs: Sequence[Facts]) -> str | None:

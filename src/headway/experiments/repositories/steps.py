@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ __all__ = ["Place", "Ran", "run_plainly", "run_sandboxed"]
 _TREE, _RESULTS, _HOME = "tree", "results", "home"
 _PIECE = 65536
 _MOST_OUTPUT = 16 * 1024**2
+_PASSED = re.compile(r"\w+_NUM_THREADS|\w+_MAX_THREADS|PYTHONHASHSEED|CUDA_VISIBLE_DEVICES")
 _IN_TREE = 'cd "$1" && shift && exec "$@"'
 _WORDS = {
     "cpu": "used more CPU than it may",
@@ -77,13 +79,13 @@ def run_sandboxed(step: Step, place: Place, on_output: Callable[[bytes], None]) 
         root=place.work,
         readable=place.readable,
         scratch=(prefix, _RESULTS),
-        environment={**step.environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        environment={**_passed_on(), **step.environment, "PYTHONDONTWRITEBYTECODE": "1"},
         devices=_gpus() if place.gpus else (),
         limits=SandboxLimits(
             wall_seconds=step.wall_seconds,
             memory_bytes=place.memory_bytes,
             processes=place.processes,
-            scratch_bytes=min(place.memory_bytes, 2 * 1024**3),
+            scratch_bytes=place.memory_bytes // 2,
             output_bytes=_MOST_OUTPUT,
         ),
     )
@@ -178,6 +180,11 @@ def _take_over(kept: Path, work: Path) -> None:
 
 def _missing(text: str) -> bool:
     return text.endswith("No such file or directory")
+
+
+def _passed_on() -> dict[str, str]:
+    """Return the worker's variables that a step needs: how many threads, which GPUs. No other leaves the host."""
+    return {name: value for name, value in os.environ.items() if _PASSED.fullmatch(name)}
 
 
 def _gpus() -> Sequence[Path]:

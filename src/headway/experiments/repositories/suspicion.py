@@ -15,12 +15,11 @@ What no look at the source can see, and so is never flagged:
 - a budget that is stretched in the training loop, where that counts its own steps or seconds;
 - read-only objects that are changed through locals: what a function of theirs returned, or an argument that it got;
 - what a library does with what it is given, and anything in a file that is neither Python nor prints by `echo` and
-  the like.
+  the like, or is Python that only a newer version than this one can parse.
 
 A flag is no proof either: a run may honestly write a file elsewhere, or ask for the split that it is measured by.
 """
 
-import ast
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -76,26 +75,20 @@ def suspicions(
 
 
 def _sources(texts: Mapping[str, str], guarded: ReadOnly, own: frozenset[str]) -> dict[str, Source]:
-    sources: dict[str, Source] = {}
-    for path in sorted(path for path in texts if path.endswith(".py")):
-        try:
-            sources[path] = Source.of(ast.parse(texts[path].removeprefix("\ufeff")), guarded, own)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-    return sources
+    sources = {path: Source.of(texts[path], guarded, own) for path in sorted(texts) if path.endswith(".py")}
+    return {path: source for path, source in sources.items() if source is not None}
 
 
 def _signs(sources: Mapping[str, Source], old: Mapping[str, Source], metric: str) -> _Found:
     earlier = frozenset(name for source in old.values() for name in source.imported)
     found: _Found = []
     for path, source in sources.items():
-        try:
-            found += [(path, sign) for sign in report_signs(source, metric)]
-            found += [(path, sign) for sign in reference_signs(source)]
-            found += [(path, sign) for sign in tampering_signs(source, earlier)]
-            found += [(path, sign) for sign in touching_signs(source)]
-        except RecursionError:
-            why = "The code is nested so deeply that it cannot be read"
+        found += [(path, sign) for sign in report_signs(source, metric)]
+        found += [(path, sign) for sign in reference_signs(source)]
+        found += [(path, sign) for sign in tampering_signs(source, earlier)]
+        found += [(path, sign) for sign in touching_signs(source)]
+        if source.deep:
+            why = "The code is nested so deeply that nobody looked into it"
             found.append((path, Sign(kind="system", key="deep", line=1, why=why)))
     return found
 

@@ -29,6 +29,8 @@ class RepositoryOptions:
     tag: str | None
     seeds: int | None
     tune: str | None
+    cores: int | None
+    gpus: int | None
     unsafe: bool
     time_limit: float | None
     close_after: float | None
@@ -59,6 +61,10 @@ def repository_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="SAMPLER",
             help="Repository: let a sampler turn the constants of its code while no change waits.",
         ),
+        click.option(
+            "--gpus", type=click.IntRange(min=0), help="Repository: GPUs of a run (default: 1 of those there are)."
+        ),
+        click.option("--cores", type=click.IntRange(min=1), help="Repository: cores of a run (default: 1)."),
         click.option("--seeds", type=click.IntRange(min=2), help="Repository: seeds of a verdict (default: 6)."),
         click.option("--tag", metavar="TAG", help="Repository: the branch of what is accepted (default: the day)."),
     ):
@@ -83,7 +89,9 @@ def study_of_folder(folder: Path, name: str | None, asked: RepositoryOptions, op
         known = opened.studies.find(study_name(root, asked.tag, name))
     if known is not None and is_repository(known):  # its baseline is the commit that it began with
         return study_again(known, close_after=asked.close_after)
-    given: dict[str, Any] = {} if asked.seeds is None else {"seeds": asked.seeds}
+    given: dict[str, Any] = {
+        name: value for name in ("seeds", "cores", "gpus") if (value := getattr(asked, name)) is not None
+    }
     return repository_study(
         root,
         store,

@@ -118,6 +118,12 @@ def _run_one(study: "Declaration", options: Options) -> "StudySummary":
     with observing(study, before, live=options.live) as observer:
         if not options.as_json:
             observer.note(f"{study.name}: {study.experiment.metric}, {study.budget}, {study.sampler}. Store: {folder}")
+        if study.rule == "stream" and not options.as_json:
+            name = shlex.quote(study.name)
+            observer.note(
+                f"Open for changes: headway propose {name} --from FOLDER --note WHY   (agents: headway mcp). Ctrl-C "
+                "pauses it."
+            )
         return run_study(study, folder, settings, observer)
 
 

@@ -40,6 +40,7 @@ SHAPES = {
     "undecided": ("◐", "yellow"),
     "identical": ("=", "bright_black"),
     "flagged": ("⚑", "magenta"),
+    "rebased": ("↥", "bright_black"),
     "complete": ("✓", "green"),
     "finished": ("✓", "green"),
     "running": ("▶", "blue"),

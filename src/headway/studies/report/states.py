@@ -10,6 +10,7 @@ SHAPES = {
     "undecided": "◐",
     "identical": "=",
     "flagged": "⚑",
+    "rebased": "↥",
     "running": "▶",
     "stopped": "▽",
     "failed": "!",

@@ -10,6 +10,8 @@ from headway.experiments.repositories.signs.texts import Texts
 
 __all__ = ["ReadOnly", "Sign", "Source"]
 
+_DEEPEST = 150  # three of 6,000 files of libraries are deeper, all tables that a program wrote; ast.unparse ends at 300
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
@@ -60,7 +62,8 @@ def _modules(path: str) -> Iterator[str]:
 class Source:
     """Hold one Python file with what its names stand for.
 
-    `imported` are the names that it takes from read-only modules, `own` the modules made of editable files.
+    `imported` are the names that it takes from read-only modules, `own` the modules made of editable files. What is
+    nested more deeply than people write code is not looked into: `deep` says so.
     """
 
     tree: ast.Module
@@ -69,10 +72,19 @@ class Source:
     read_only: ReadOnly
     imported: frozenset[str] = field(default_factory=frozenset[str])
     own: frozenset[str] = field(default_factory=frozenset[str])
+    deep: bool = False
 
     @classmethod
-    def of(cls, tree: ast.Module, read_only: ReadOnly, own: frozenset[str] = frozenset()) -> "Source":
-        """Resolve the names of a tree."""
+    def of(cls, text: str, read_only: ReadOnly, own: frozenset[str] = frozenset()) -> "Source | None":
+        """Resolve the names of a text, or return None where it is no Python."""
+        try:
+            tree = ast.parse(text.removeprefix("\ufeff"))
+        except (SyntaxError, ValueError):
+            return None
+        except (RecursionError, MemoryError):
+            tree = None
+        deep = tree is None or _is_deep(tree)
+        tree = ast.Module(body=[], type_ignores=[]) if tree is None or deep else tree
         names = Names(tree)
         imported = {
             name
@@ -87,4 +99,13 @@ class Source:
             texts=Texts(names),
             read_only=read_only,
             imported=frozenset(imported - read_only.modules),
+            own=own,
+            deep=deep,
         )
+
+
+def _is_deep(tree: ast.AST) -> bool:
+    level = [tree]
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return bool(level)
