@@ -1,7 +1,8 @@
 """Be so many agents at one MCP server for so many seconds: `mcp_agents.py ADDRESS AGENTS SECONDS RESULT`.
 
-Each proposes, waits for its end and reads what it gave; every third idea is one that all have. The result is a list:
-for each agent the ideas whose end it saw, every refusal, and the largest answer in bytes.
+Each keeps two changes of the code under way, waits for the verdict on the older one and reads why; every third idea is
+one that all have. The result is a list: for each agent the ideas whose verdict it read, the verdicts that its cursor
+told, the last one's id, every refusal, and the largest answer in bytes.
 """
 
 import json
@@ -18,6 +19,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Implementation, TextContent
 
 _RELOOK = 10  # ideas, after which an agent reads the board again
+_UNDER_WAY = 2
+_LINE = "    return base + 0.0"
+_PATCH = "<<<<<<< SEARCH\n{old}\n=======\n{new}\n>>>>>>> REPLACE\n"
 
 
 class Agent:
@@ -28,6 +32,10 @@ class Agent:
         self._number = number
         self._until = until
         self._random = random.Random(number)
+        self._under_way: list[str] = []
+        self._sent = 0
+        self.first = self.cursor = ""
+        self.told: list[str] = []
         self.ideas: list[str] = []
         self.problems: list[str] = []
         self.largest = 0
@@ -37,30 +45,54 @@ class Agent:
         headers = {"Authorization": f"Bearer {self._address['token']}"}
         async with httpx2.AsyncClient(headers=headers, timeout=120) as http:
             transport = streamable_http_client(self._address["url"], http_client=http)
-            async with Client(
-                transport, client_info=Implementation(name=f"agent-{self._number}", version="1")
-            ) as client:
-                await self._ask(client, "brief")
+            name = f"agent-{self._number}"
+            async with Client(transport, client_info=Implementation(name=name, version="1")) as client:
+                brief = await self._ask(client, "brief")
+                self.first = self.cursor = brief["cursor"] if brief else ""
                 while time.monotonic() < self._until:
                     await self._try(client)
 
     async def _try(self, client: Client) -> None:
-        count = len(self.ideas)
-        shared = count % 3 == 2
-        x = round(count / 10_000, 4) if shared else self._random.random()
-        proposed = await self._ask(client, "propose", config={"x": x}, note="a guess", token=str(count))
-        if proposed is None:
-            return
-        waited = await self._ask(client, "wait", candidate=proposed["candidate"], timeout=60)
+        while len(self._under_way) < _UNDER_WAY:
+            await self._propose(client)
+        candidate = self._under_way.pop(0)
+        waited = await self._ask(client, "wait", candidate=candidate, timeout=100)
         if waited is None or waited["timed_out"]:
-            self.problems.append(f"agent {self._number} waited in vain for {proposed['candidate']}")
+            self.problems.append(f"agent {self._number} waited in vain for {candidate}: {waited}")
             return
-        await self._ask(client, "result", candidate=proposed["candidate"])
-        self.ideas.append(proposed["candidate"])
-        if count % _RELOOK == 0:
-            await self._ask(client, "status")
-            await self._ask(client, "brief")
-            await self._ask(client, "compare", first="baseline", second=proposed["candidate"])
+        await self._ask(client, "result", candidate=candidate)
+        self.ideas.append(candidate)
+        if len(self.ideas) % _RELOOK == 1:
+            await self._look(client, candidate)
+
+    async def _propose(self, client: Client) -> None:
+        """Send a change of the baseline's code. One of fifty helps; every third is one that all agents have."""
+        shared = self._sent % 3 == 2
+        amount = round(self._sent / 1000, 6) if shared else round(self._random.uniform(-0.02, 1.0), 6)
+        new = f"    return base + {amount}"
+        self._sent += 1
+        proposed = await self._ask(
+            client,
+            "propose",
+            patch=_PATCH.format(old=_LINE, new=new),
+            file="train.py",
+            parent="baseline",
+            note=f"add {amount}",
+            token=str(self._sent),
+        )
+        self._under_way += [] if proposed is None else [proposed["candidate"]]
+
+    async def _look(self, client: Client, candidate: str) -> None:
+        """Read the board, the code, and all verdicts that came since the last look."""
+        await self._ask(client, "status")
+        await self._ask(client, "brief")
+        await self._ask(client, "compare", first="baseline", second=candidate)
+        await self._ask(client, "result", candidate="official", file="train.py")
+        while (news := await self._ask(client, "wait", since=self.cursor, timeout=0)) is not None:
+            self.cursor = news["cursor"]
+            self.told += [item["candidate"] for item in news["verdicts"]]
+            if not news["verdicts"]:
+                break
 
     async def _ask(self, client: Client, verb: str, **arguments: Any) -> dict[str, Any] | None:
         result = await client.call_tool(verb, arguments)
@@ -80,7 +112,17 @@ async def main(address: Path, agents: int, seconds: float, result: Path) -> None
     async with anyio.create_task_group() as group:
         for agent in crowd:
             group.start_soon(agent.work)
-    said = [{"ideas": item.ideas, "problems": item.problems, "largest_bytes": item.largest} for item in crowd]
+    said = [
+        {
+            "ideas": item.ideas,
+            "told": item.told,
+            "first": int(item.first[1:-1] or 0),
+            "last": int(item.cursor[1:-1] or 0),
+            "problems": item.problems,
+            "largest_bytes": item.largest,
+        }
+        for item in crowd
+    ]
     result.write_text(json.dumps(said))
 
 

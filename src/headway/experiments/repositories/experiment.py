@@ -205,6 +205,7 @@ class _Trial:
     def perform(self) -> None:
         """Run it to its end; raise `StepsFailed` where it came to no value."""
         self._work.mkdir(parents=True, exist_ok=True)
+        self._declare_inputs()
         tree = self._experiment.base.lay_out(self._work / "tree")
         files = self._files()
         _write(tree, files)
@@ -213,6 +214,14 @@ class _Trial:
         _link_data(self._layout, tree)
         ran = self._steps(place)
         self._conclude(self._layout.read([item.finished for item in ran], tree, place.results), ran)
+
+    def _declare_inputs(self) -> None:
+        """Tell what a result depends on beside the base: in the sandbox there is nothing else to read."""
+        if not self._experiment.unsafe:
+            self._run.input(os.path.realpath(python_of(self._layout.root)))
+            for path in self._layout.data:
+                if path.exists():
+                    self._run.input(path)
 
     def _files(self) -> dict[str, str]:
         """Return the files that differ from the base, with the trial's seed in them; tell what was seen in them."""

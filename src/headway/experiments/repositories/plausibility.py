@@ -48,7 +48,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Hold a candidate beside the earlier runs that have a score, in their order. `sign` makes larger better."""
+    """Hold a candidate beside the other runs that have a score, the baseline's first. `sign` makes larger better."""
 
     candidate: Facts
     value: float
@@ -78,8 +78,8 @@ def implausible(
 ) -> tuple[str, ...]:
     """Return a sentence for each reason to doubt the candidate's score; empty where nothing is strange.
 
-    `baseline` are runs of the untouched repository, `history` earlier candidates in the order in which they ran. Runs
-    without a finite score are left out, and without one the candidate has nothing to doubt.
+    `baseline` are runs of the untouched repository, `history` other candidates, in any order. Runs without a finite
+    score are left out, and without one the candidate has nothing to doubt.
     """
     runs = [tuple(run for run in group if _is_finite(run.value)) for group in (baseline, history)]
     if candidate.value is None or not math.isfinite(candidate.value) or not runs[0]:
@@ -182,7 +182,7 @@ def _goes_to_the_end(case: _Case, key: str, name: str) -> bool:
 def _missing(case: _Case) -> Iterator[str]:
     if len(case.earlier) < _FEWEST_RUNS:
         return
-    names = case.baseline[0].metrics.keys() - case.candidate.metrics.keys()
+    names = case.baseline[0].metrics.keys() - case.candidate.metrics.keys() - case.baseline[0].curve.keys()
     missing = sorted(name for name in names if all(name in run.metrics for run in case.earlier))
     if missing:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")

@@ -1,20 +1,18 @@
 """The ideas on a study's board: what each changes and why, how it was read so far, what was decided."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from headway.core import Role
 from headway.interfaces.agents.answers import number, quoted
 from headway.interfaces.agents.candidates import SHORT
-from headway.interfaces.agents.configurations import changes
-from headway.interfaces.agents.whereabouts import changes_code
+from headway.interfaces.agents.kinds import kind_json
 from headway.store import ProposalRecord, Store, StudyRecord, StudyTrial, is_accepted
 
-__all__ = ["best_numbers", "ideas_json", "kind_json"]
+__all__ = ["best_numbers", "ideas_json"]
 
 _NOTE = 160  # characters
 _RANKED = 64
-_MOST_PATHS = 4
 
 
 def best_numbers(store: Store, study: StudyRecord, most: int) -> list[int]:
@@ -46,21 +44,6 @@ def ideas_json(store: Store, study: StudyRecord, numbers: Sequence[int]) -> list
     return [_idea(store, study, proposals[item], places.get(item, [])) for item in numbers if item in proposals]
 
 
-def kind_json(store: Store, study: StudyRecord, candidate: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a candidate changes: the files of its code, or the values that differ from the baseline's."""
-    found = changes(config, study.definition["baseline"])
-    if not changes_code(study):
-        return {"changes": found}
-    from headway.studies.repositories import patch_files
-
-    patch = store.studies.candidate(candidate).patch
-    if patch is None:
-        return {"kind": "knobs", "changes": found}
-    paths = list(patch_files(patch))
-    more = [f"and {len(paths) - _MOST_PATHS} more"] if len(paths) > _MOST_PATHS else []
-    return {"kind": "code", "files": [*paths[:_MOST_PATHS], *more], **({"changes": found} if found else {})}
-
-
 def _idea(store: Store, study: StudyRecord, proposal: ProposalRecord, places: Sequence[StudyTrial]) -> dict[str, Any]:
     first = next((place.trial for place in places if place.role != Role.CONFIRM), None)
     verdict = store.studies.verdict(study.id, proposal.candidate)
@@ -68,7 +51,7 @@ def _idea(store: Store, study: StudyRecord, proposal: ProposalRecord, places: Se
         "candidate": proposal.candidate[:SHORT],
         "number": proposal.number,
         "proposer": proposal.proposer,
-        **kind_json(store, study, proposal.candidate, proposal.config),
+        **kind_json(store, study, proposal.candidate, next(iter(proposal.parents), None)),
         "state": "queued" if first is None else str(first.state),
         "value": None if first is None else number(first.value),
     }

@@ -29,9 +29,9 @@ _LOOP = (
     "judged against it."
 )
 _SEND_CODE = (
-    "propose(patch=..., note=HYPOTHESIS). patch is a unified diff against the official version; or, with file=PATH, "
-    "SEARCH/REPLACE blocks or the file's whole new text. result(candidate='official', file=PATH) gives a file. "
-    "parent=CANDIDATE changes another one."
+    "propose(patch=..., parent=ID, note=HYPOTHESIS). patch is a unified diff; or, with file=PATH, SEARCH/REPLACE "
+    "blocks or the file's whole new text. parent is the candidate whose text you changed: result(candidate='official', "
+    "file=PATH) gives a file and that id. If another idea is accepted meanwhile, yours is moved onto it."
 )
 _SEND_VALUES = "propose(config={NAME: VALUE}, note=HYPOTHESIS). What config leaves out is the baseline's."
 

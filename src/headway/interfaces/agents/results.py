@@ -17,8 +17,8 @@ from headway.interfaces.agents.candidates import (
     verdict_json,
     verdict_of,
 )
-from headway.interfaces.agents.changed import change_json, file_json
-from headway.interfaces.agents.ideas import kind_json
+from headway.interfaces.agents.changed import change_json, file_json, parent_of
+from headway.interfaces.agents.kinds import kind_json
 from headway.interfaces.agents.whereabouts import changes_code, stays_open, the_study
 from headway.store import Curve, Store, StudyRecord, VerdictRecord
 
@@ -48,7 +48,7 @@ def result(
     answer: dict[str, Any] = {
         "study": record.name,
         **standing(store, record, item),
-        **kind_json(store, record, item.claim.candidate, item.config),
+        **kind_json(store, record, item.claim.candidate, parent_of(store, record, item)),
         "verdict": None if verdict is None else verdict_json(verdict),
         "metric": record.metric,
         "direction": record.direction,

@@ -63,6 +63,9 @@ class _RepositoryKeeper(Keeper):
 
     def tidy(self) -> None:
         """Write the verdicts that are in the record and not yet in git and the ledger; the baseline comes first."""
+        proposed = self._store.studies.count_proposals(self._record.id)
+        if proposed and self._baseline not in self._commits and self._trials(self._baseline):
+            self._keep_baseline()
         for verdict in self._store.studies.verdicts(self._record.id):
             if not verdict.data.get("open"):
                 self.hear(verdict)

@@ -38,7 +38,8 @@ _STREAMS = ("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__")
 
 def is_evaluation(source: Source, path: str | None) -> bool:
     """Tell whether a name is that of a read-only function that measures."""
-    return path is not None and source.read_only.holds(path) and bool(_EVALUATION.search(path.rsplit(".", 1)[-1]))
+    name = (path or "").rsplit(".", 1)[-1]
+    return source.read_only.holds(path) and _EVALUATION.search(name) is not None and not name.isupper()
 
 
 def tampering_signs(source: Source, earlier: frozenset[str]) -> Iterator[Sign]:
