@@ -1,4 +1,4 @@
-"""Whether a crowd of agents can change one repository over MCP: no idea runs twice, nobody starves, answers come soon."""
+"""Whether a crowd of agents can change one repository over MCP: nothing runs twice, none starves, answers come soon."""
 
 import json
 import os

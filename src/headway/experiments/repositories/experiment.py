@@ -18,8 +18,9 @@ from headway.core import Limits, Needs, Reason, UsageError
 from headway.experiments.definition import Experiment
 from headway.experiments.layouts import Layout, Reading, SeededFiles, Step, Trust, find_layout, written_seed
 from headway.experiments.layouts.files import python_sources
-from headway.experiments.layouts.interpreter import python_of
+from headway.experiments.layouts.interpreter import python_of, uv_notes, without_uv
 from headway.experiments.metrics import LineSplitter
+from headway.experiments.repositories.absent import absent_files
 from headway.experiments.repositories.environment import environment_of
 from headway.experiments.repositories.steps import Place, Ran, run_plainly, run_sandboxed
 from headway.experiments.repositories.suspicion import suspicions
@@ -63,8 +64,13 @@ class RepositoryExperiment(Experiment):
         limits: Limits | None = None,
         named: Mapping[str, str] | None = None,
     ) -> "RepositoryExperiment":
-        """Make the experiment of a layout; its knobs are the space, its time limits those of the trial."""
+        """Make the experiment of a layout; its knobs are the space, its time limits those of the trial.
+
+        Raises `UsageError` where uv would have to install packages first, which no trial can.
+        """
         whole = limits or Limits(wall_seconds=layout.wall_seconds + SPARE_SECONDS)
+        if not unsafe:  # what uv would have to install is told before anything runs
+            _words(layout)
         return cls(
             metric=layout.metric,
             direction=layout.direction,
@@ -137,6 +143,7 @@ class RepositoryExperiment(Experiment):
             f"{guarded if self.trust == 'guarded' else printed}.",
             *(("--unsafe: its code runs with all that you may do.",) if self.unsafe else ()),
             *self.layout.notes,
+            *(() if self.unsafe else [note for words in _words(self.layout) for note in uv_notes(self.folder, words)]),
         )
 
     @property
@@ -213,7 +220,7 @@ class _Trial:
         self._layout.begin(tree, place.results)
         _link_data(self._layout, tree)
         ran = self._steps(place)
-        self._conclude(self._layout.read([item.finished for item in ran], tree, place.results), ran)
+        self._conclude(self._layout.read([item.finished for item in ran], tree, place.results), ran, tree)
 
     def _declare_inputs(self) -> None:
         """Tell what a result depends on beside the base: in the sandbox there is nothing else to read."""
@@ -275,7 +282,10 @@ class _Trial:
         step = self._limited(step)
         if self._experiment.unsafe:
             return run_plainly(step, place, self._hear, os.environ)
-        return run_sandboxed(step, place, self._hear)
+        return run_sandboxed(self._without_uv(step), place, self._hear)
+
+    def _without_uv(self, step: Step) -> Step:
+        return replace(step, words=without_uv(self._layout.root, step.words))
 
     def _score(self, step: Step, place: Place) -> Ran:
         """Score what the candidate left, on fresh files of the base: nothing of the candidate's code runs there."""
@@ -293,7 +303,7 @@ class _Trial:
                     (tree / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.move(place.tree / name, tree / name)
             _link_data(self._layout, tree)
-            return run_sandboxed(step, fresh, self._hear)
+            return run_sandboxed(self._without_uv(step), fresh, self._hear)
         finally:
             self._experiment.base.remove(work / "tree")
 
@@ -316,7 +326,7 @@ class _Trial:
             values = {name: value for name, value in point.values.items() if name != self._experiment.metric}
             self._run.log(point.step, **values)
 
-    def _conclude(self, reading: Reading, ran: Sequence[Ran]) -> None:
+    def _conclude(self, reading: Reading, ran: Sequence[Ran], tree: Path) -> None:
         for line in self._splitter.finish():
             self._line(line)
         for note in reading.notes:
@@ -330,9 +340,20 @@ class _Trial:
             (reading.problem, reading.why) if reading.problem is not None or reading.value is None else None
         )
         if failed is not None:
-            raise StepsFailed(failed[0] or Reason.NO_METRIC, failed[1], list(self._tail))
+            raise StepsFailed(failed[0] or Reason.NO_METRIC, f"{failed[1]}{self._absent(tree)}", list(self._tail))
         assert reading.value is not None
         self._run.report(**{self._experiment.metric: reading.value})
+
+    def _absent(self, tree: Path) -> str:
+        """Say which files the trial missed though the user has them; empty where there is none."""
+        paths = absent_files(self._tail, tree, self._layout.root)
+        if not paths:
+            return ""
+        named = ", ".join(paths)
+        return (
+            f" The folder {self._layout.root} has {named}, but git does not: commit it (git add -f {paths[0]}), or where "
+            f'it is data, name it in headway.toml: data = ["{paths[0]}"].'
+        )
 
 
 def _python_files(layout: Layout, sources: Mapping[str, str]) -> list[str]:
@@ -345,6 +366,14 @@ def _memory_bytes(cores: int) -> int:
     """Return what a trial may use where nobody says it: its share of the machine, if as many run as there are cores."""
     whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(int(0.9 * whole) // max(1, (os.cpu_count() or 1) // cores), 1024**3)
+
+
+def _words(layout: Layout) -> list[tuple[str, ...]]:
+    """Return the words of a layout's steps as it names them. Raises `UsageError` where uv would have to install first."""
+    words = [step.words for step in layout.steps(layout.root, layout.root / "results")]
+    for item in words:
+        without_uv(layout.root, item)
+    return words
 
 
 def _written(sources: Mapping[str, str]) -> int | None:

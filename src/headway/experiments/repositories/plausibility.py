@@ -16,9 +16,9 @@ from typing import Literal
 
 __all__ = ["Facts", "implausible"]
 
-_FEWEST_RUNS = 3
+_FEWEST_RUNS, _FEWEST_SCATTERED = 3, 6
 _UNEXPLAINED = 0.06  # the largest gain of an honest variant that its loss did not explain was 0.025
-_TIMES_NOISE, _TIMES_BEFORE, _TIMES_GAIN = 6.0, 3.0, 10.0
+_TIMES_NOISE, _TIMES_SCATTER, _TIMES_GAIN = 6.0, 4.0, 10.0
 _PER_LOSS = 1.25  # a score improves by at most about as large a share as the loss that is trained on
 _LEAST_JUMP = 0.05  # averaged weights leave the training curve as it is, and gain less
 _SHORT_CURVE, _SHORT_TIME, _SHORT_TIME_WITHOUT_CURVE = 0.05, 0.2, 0.02
@@ -59,10 +59,6 @@ class _Case:
     loss: str | None
 
     @property
-    def best(self) -> Facts:
-        return max(self.earlier, key=lambda run: self.sign * _value(run))
-
-    @property
     def improves(self) -> bool:
         """Tell whether the candidate is better than the middle of its baseline."""
         return self.sign * (self.value - statistics.median(map(_value, self.baseline))) > 0
@@ -100,52 +96,58 @@ def implausible(
 def _beyond_its_curve(case: _Case) -> Iterator[str]:
     """Doubt a score that is far better than the best one, where the loss that was trained on is not.
 
-    What earlier runs gained beyond their losses widens the limit, and so does the noise of the baseline.
+    The more the other runs scatter, the more it takes. A score that itself came by such a leap is nothing to compare
+    with: who finds a way to cheat builds on it.
     """
     if case.loss is None or len(case.earlier) < _FEWEST_RUNS:
         return
-    gain, trained = _gain(case, case.best, case.candidate)
-    if gain is None or trained is None:
-        return
-    runs = [run for run in case.earlier if case.loss in run.curve]
-    before = [_unexplained(case, runs[:count], run) for count, run in enumerate(runs) if count]
+    start = max(case.baseline, key=lambda run: case.sign * _value(run))
     noise = _spread([_value(run) for run in case.baseline])
-    limit = max(_UNEXPLAINED, _TIMES_NOISE * noise, _TIMES_BEFORE * max(before, default=0.0))
-    jump = max(_LEAST_JUMP, _TIMES_GAIN * max(noise, _largest_gain(case)))
+    limit = max(_UNEXPLAINED, _TIMES_NOISE * noise, _TIMES_SCATTER * _scatter(case, start))
+    best = _best_explained(case, start, limit)
+    gain, trained = _gain(case, best, case.candidate)
+    jump = max(_LEAST_JUMP, _TIMES_GAIN * max(noise, _gain(case, start, best)[0]))
     if gain - _PER_LOSS * max(0.0, trained) > limit or (gain > jump and abs(trained) < max(_SAME_END, noise)):
-        ended = _end(case.candidate.curve[case.loss])
-        best = case.best
         yield (
-            f"{case.metric} {case.value:g} is {gain:.0%} better than the best of {len(case.earlier)} earlier runs "
-            f"({_value(best):g}), but its {case.loss} ended at {ended:.4g}, "
-            f"where that run's ended at {_end(best.curve[case.loss]):.4g}."
+            f"{case.metric} {case.value:g} is {gain:.0%} better than {_value(best):g}, the best of "
+            f"{len(case.earlier)} other runs that a training explains, but its {case.loss} ended at "
+            f"{_end(case.candidate.curve[case.loss]):.4g}, where that run's ended at {_end(best.curve[case.loss]):.4g}."
         )
 
 
-def _unexplained(case: _Case, before: Sequence[Facts], run: Facts) -> float:
-    best = max(before, key=lambda earlier: case.sign * _value(earlier))
-    gain, trained = _gain(case, best, run)
-    return 0.0 if gain is None or trained is None else gain - _PER_LOSS * max(0.0, trained)
+def _best_explained(case: _Case, start: Facts, limit: float) -> Facts:
+    """Return the best other run that is reached from the baseline in steps that losses explain."""
+    best = start
+    for run in sorted(case.earlier, key=lambda run: case.sign * _value(run)):
+        if case.loss in run.curve and _gain(case, best, run)[0] > 0 and _unexplained(case, best, run) <= limit:
+            best = run
+    return best
 
 
-def _gain(case: _Case, best: Facts, run: Facts) -> tuple[float | None, float | None]:
+def _scatter(case: _Case, start: Facts) -> float:
+    """Return how far the other runs are from what their losses explain: a standard deviation, by the median."""
+    found = [_unexplained(case, start, run) for run in case.earlier if case.loss in run.curve]
+    if len(found) < _FEWEST_SCATTERED:
+        return 0.0
+    middle = statistics.median(found)
+    return 1.4826 * statistics.median(abs(value - middle) for value in found)
+
+
+def _unexplained(case: _Case, before: Facts, run: Facts) -> float:
+    gain, trained = _gain(case, before, run)
+    return gain - _PER_LOSS * max(0.0, trained)
+
+
+def _gain(case: _Case, before: Facts, run: Facts) -> tuple[float, float]:
     """Return by what share a run's score is better than another's, and its final loss."""
-    gain = case.sign * (_value(run) - _value(best)) / abs(_value(best)) if _value(best) else None
-    if case.loss is None or case.loss not in run.curve or case.loss not in best.curve:
-        return gain, None
-    ended, compared = _end(run.curve[case.loss]), _end(best.curve[case.loss])
-    return gain, (compared - ended) / abs(compared) if compared else None
+    assert case.loss is not None
+    ended, compared = _end(run.curve[case.loss]), _end(before.curve[case.loss])
+    gain = case.sign * (_value(run) - _value(before))
+    return _share(gain, _value(before)), _share(compared - ended, compared)
 
 
-def _largest_gain(case: _Case) -> float:
-    """Return by what share the best score improved at once, at most."""
-    best, largest = _value(case.earlier[0]), 0.0
-    for run in case.earlier[1:]:
-        gain = case.sign * (_value(run) - best)
-        if gain > 0:
-            largest = max(largest, gain / abs(best) if best else 0.0)
-            best = _value(run)
-    return largest
+def _share(part: float, whole: float) -> float:
+    return part / abs(whole) if whole else 0.0
 
 
 def _no_curve(case: _Case) -> Iterator[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headway.core import UsageError
+from headway.experiments import layouts
 from headway.experiments.layouts import Finished, Step
 from headway.sandbox import Sandbox, SandboxLimits
 
@@ -19,6 +20,8 @@ __all__ = ["Place", "Ran", "run_plainly", "run_sandboxed"]
 
 _TREE, _RESULTS, _HOME = "tree", "results", "home"
 _PIECE = 65536
+_SHIMS = Path(layouts.__file__).parent / "drivers" / "bin"
+_MOST_SHOWN = 300  # files and folders that are shown one by one: each is a mount, and bubblewrap takes some thousands
 _MOST_OUTPUT = 16 * 1024**2
 _PASSED = re.compile(r"\w+_NUM_THREADS|\w+_MAX_THREADS|PYTHONHASHSEED|CUDA_VISIBLE_DEVICES")
 _IN_TREE = 'cd "$1" && shift && exec "$@"'
@@ -89,7 +92,7 @@ def run_sandboxed(step: Step, place: Place, on_output: Callable[[bytes], None]) 
             output_bytes=_MOST_OUTPUT,
         ),
     )
-    words = ["/bin/sh", "-c", _IN_TREE, "step", str(place.tree), *_without_uv(step)]
+    words = ["/bin/sh", "-c", _IN_TREE, "step", str(place.tree), *step.words]
     into = place.work / "kept"
     keep = [_RESULTS, *(f"{prefix}/{name}" for name in place.keeps)]
     ended = sandbox.run(words, keep=keep, into=into, merge=True, on_output=on_output)
@@ -149,21 +152,27 @@ def _drain(process: "subprocess.Popen[bytes]", said: bytearray, on_output: Calla
             on_output(data)
 
 
-def _without_uv(step: Step) -> Sequence[str]:
-    """Return the words without `uv run`, which would want the network: the environment's own Python runs them."""
-    if step.words[:2] != ("uv", "run"):
-        return step.words
-    own = step.environment.get("UV_PROJECT_ENVIRONMENT")
-    rest = step.words[2:]
-    if own is None:
-        raise UsageError(
-            "This repository is run by uv and has no environment yet. In the repository, type: uv sync   (or make a "
-            "virtual environment in .venv)"
-        )
-    python = str(Path(own, "bin", "python"))
-    return (
-        (python, *rest) if rest[0].endswith(".py") or rest[0] == "-m" else (str(Path(own, "bin", rest[0])), *rest[1:])
-    )
+def _folders(work: Path, prefix: str) -> Sequence[str]:
+    """Return the tree's folders in which new files may be made: itself, and those below it as far as they are few.
+
+    What is in them is shown file by file, read-only. Scripts write logs beside themselves (`.auto/`, `outputs/`).
+    """
+    found, waiting, shown = [prefix], [prefix], 0
+    while waiting:
+        folder = waiting.pop(0)
+        entries = [entry for entry in os.scandir(work / folder) if entry.name != ".git"]
+        shown += len(entries)
+        if shown > _MOST_SHOWN:
+            break
+        below = sorted(f"{folder}/{entry.name}" for entry in entries if entry.is_dir(follow_symlinks=False))
+        waiting += below
+        found += [folder] if folder != prefix else []
+    return found
+
+
+def _path(step: Step) -> str:
+    """Return where programs are looked for: first what stands in for those that cannot work in a sandbox (uv)."""
+    return os.pathsep.join([str(_SHIMS), step.environment.get("PATH", os.defpath)])
 
 
 def _take_over(kept: Path, work: Path) -> None:
