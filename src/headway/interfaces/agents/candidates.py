@@ -188,6 +188,8 @@ def sentence_json(verdict: VerdictRecord) -> str:
 def verdict_json(verdict: VerdictRecord, *, numbers: bool = True) -> dict[str, Any]:
     """Return a verdict: the decision, its sentence, and the numbers that it rests on."""
     data = {"candidate": verdict.candidate[:SHORT], "decision": verdict.decision, "sentence": sentence_json(verdict)}
+    if "as" in verdict.data:
+        data |= {"as": verdict.data["as"][:SHORT]}
     if not numbers:
         return data
     shown = {key: verdict.data[key] for key in _NUMBERS if isinstance(verdict.data.get(key), int | float)}
