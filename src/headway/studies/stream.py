@@ -199,6 +199,8 @@ class Stream:
     def _confirmed(self, candidate: str) -> _Verdict | None:
         """Compare a candidate that the race kept with the baseline of now, once all fresh seeds have ended."""
         seeds = self._results.fresh_seeds
+        if not seeds:
+            return self._without_noise(candidate)
         if not all(self._results.trial(side, seed) for side in (candidate, self.official) for seed in seeds):
             return None
         ours, theirs = self._results.values(candidate), self._results.values(self.official)
@@ -210,6 +212,15 @@ class Stream:
         if doubts:
             return _flag(doubts)
         return self._compared(candidate, ours, theirs, shared)
+
+    def _without_noise(self, candidate: str) -> _Verdict:
+        """Say what one run gave, where no seed reaches the code: that may be chance, and nobody can tell."""
+        first, start = self._results.first_trial(candidate), self._results.first_trial(self.official)
+        seen = ""
+        if first is not None and start is not None and first.value is not None and start.value is not None:
+            seen = f" One run each gave {first.value:.6g} against {start.value:.6g}."
+        sentence = f"Undecided: no seed reaches the code, so its noise is unknown.{seen}"
+        return _Verdict(decision="undecided", sentence=sentence, data={"pairs": 0})
 
     def _compared(
         self, candidate: str, ours: Mapping[int, float], theirs: Mapping[int, float], seeds: Sequence[int]
