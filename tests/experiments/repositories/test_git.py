@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from headway.core import HeadwayError, UsageError
-from headway.experiments.repositories import git as module
+from headway.experiments.repositories import calling
 from headway.experiments.repositories.git import GitRepository
 
 _ADDER = """
@@ -320,7 +320,7 @@ class TestWorktrees:
         _write(tmp_path, {"bin/git": "#!/bin/sh\nexec sleep 60\n"})
         (tmp_path / "bin/git").chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-        monkeypatch.setattr(module, "_TIMEOUT_SECONDS", 0.2)
+        monkeypatch.setattr(calling, "_TIMEOUT_SECONDS", 0.2)
         with pytest.raises(HeadwayError, match="had not ended after"):
             repository.head()
 

@@ -5,11 +5,12 @@ its configuration turns, then the seed. Its steps run in the sandbox; what score
 candidate has never touched.
 """
 
+import itertools
 import os
 import shutil
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from headway.core import Limits, Needs, Reason, UsageError
 from headway.experiments.definition import Experiment
 from headway.experiments.layouts import Layout, Reading, SeededFiles, Step, Trust, find_layout, written_seed
-from headway.experiments.layouts.files import python_sources
+from headway.experiments.layouts.files import python_sources, refuse_links
 from headway.experiments.layouts.interpreter import python_of, uv_notes, without_uv
 from headway.experiments.metrics import LineSplitter
 from headway.experiments.repositories.absent import absent_files
@@ -32,6 +33,8 @@ __all__ = ["SPARE_SECONDS", "WORK", "RepositoryExperiment"]
 
 WORK = "work"  # the folder of an attempt that holds the candidate's tree
 _TAIL_LINES = 60
+_OBEYED = (".gitattributes", ".gitmodules", ".lfsconfig")
+_MOST_METRICS = 400  # of a trial: a candidate may print as many names as it likes
 SPARE_SECONDS = 60.0  # for laying out the tree, and for what bubblewrap needs
 _PROCESSES = 512
 _DRIVERS = Path(__file__).parent.parent / "layouts" / "drivers"
@@ -154,8 +157,10 @@ class RepositoryExperiment(Experiment):
     def files(self, config: Mapping[str, Any], patch: Mapping[str, str]) -> dict[str, str]:
         """Return the files that a candidate has otherwise than the base: its patch, and the knobs that it turns.
 
-        Raises `UsageError` where a knob that is to be turned is gone from the changed code.
+        Raises `UsageError` where a knob that is to be turned is gone from the changed code, and for a file that git on
+        this machine would obey.
         """
+        _refuse_obeyed(patch)
         sources, before = {**self.sources, **patch}, self.knobs
         turned = {name: value for name, value in config.items() if before.get(name) != value}
         written = self.layout.knobs(sources).write(sources, turned)
@@ -208,12 +213,14 @@ class _Trial:
         self._splitter = LineSplitter()
         self._tail = deque[str](maxlen=_TAIL_LINES)
         self._peak_bytes = 0
+        self._curves = set[str]()
 
     def perform(self) -> None:
         """Run it to its end; raise `StepsFailed` where it came to no value."""
         self._work.mkdir(parents=True, exist_ok=True)
         self._declare_inputs()
         tree = self._experiment.base.lay_out(self._work / "tree")
+        _refuse_links_above(tree, (*self._layout.leftovers, *self._layout.keeps))
         files = self._files()
         _write(tree, files)
         place = self._place(tree)
@@ -237,7 +244,7 @@ class _Trial:
         sources = {**experiment.sources, **changed}
         read_only = [path for path in self._layout.files.read_only if path.endswith(".py")]
         for item in suspicions(experiment.sources, sources, metric=experiment.metric, read_only=read_only):
-            run.remark("flag", f"{item.path}:{item.line}: {item.text}", sign=item.kind)
+            run.remark("flag", _printable(f"{item.path}:{item.line}: {item.text}"), sign=item.kind)
         seeded = self._seeded(sources)
         if seeded is not None:
             run.remark("seed", "; ".join(seeded.rewritten))
@@ -257,6 +264,7 @@ class _Trial:
             prefix="" if prefix == "." else prefix,
             readable=self._readable(),
             keeps=self._layout.keeps,
+            writes=self._layout.writes,
             memory_bytes=limit or _memory_bytes(self._experiment.needs.cores),
             processes=_PROCESSES,
             gpus=self._experiment.needs.gpus > 0,
@@ -275,7 +283,7 @@ class _Trial:
             ran.append(self._score(step, place) if step.kind == "score" else self._step(step, place))
             self._peak_bytes = max(self._peak_bytes, ran[-1].peak_memory_bytes)
             for text in ran[-1].strange:
-                self._run.remark("flag", text, sign="left")
+                self._run.remark("flag", _printable(text), sign="left")
         return ran
 
     def _step(self, step: Step, place: Place) -> Ran:
@@ -297,7 +305,7 @@ class _Trial:
         work.mkdir()
         try:
             tree = self._experiment.base.lay_out(work / "tree")
-            fresh.results.mkdir()
+            self._layout.begin(tree, fresh.results)  # a checkpoint that is committed is nobody's result
             for name in place.keeps:
                 if (place.tree / name).exists():
                     (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -323,15 +331,21 @@ class _Trial:
             self._tail.append(line)
         point = self._layout.progress(line)
         if point is not None:
-            values = {name: value for name, value in point.values.items() if name != self._experiment.metric}
-            self._run.log(point.step, **values)
+            told = {name: value for name, value in point.values.items() if name != self._experiment.metric}
+            self._run.log(point.step, **{name: value for name, value in told.items() if self._admits(name)})
+
+    def _admits(self, name: str) -> bool:
+        if len(self._curves) < _MOST_METRICS:
+            self._curves.add(name)
+        return name in self._curves
 
     def _conclude(self, reading: Reading, ran: Sequence[Ran], tree: Path) -> None:
         for line in self._splitter.finish():
             self._line(line)
         for note in reading.notes:
             self._run.remark("note", note)
-        others = {name: value for name, value in reading.metrics.items() if name != self._experiment.metric}
+        named = ((name, value) for name, value in reading.metrics.items() if name != self._experiment.metric)
+        others = dict(itertools.islice(named, _MOST_METRICS))
         if reading.memory_mb is not None:
             others.setdefault(self._layout.memory_metric or "peak_memory_mb", reading.memory_mb)
         if others:
@@ -340,7 +354,9 @@ class _Trial:
             (reading.problem, reading.why) if reading.problem is not None or reading.value is None else None
         )
         if failed is not None:
-            raise StepsFailed(failed[0] or Reason.NO_METRIC, f"{failed[1]}{self._absent(tree)}", list(self._tail))
+            raise StepsFailed(
+                failed[0] or Reason.NO_METRIC, _printable(f"{failed[1]}{self._absent(tree)}"), list(self._tail)
+            )
         assert reading.value is not None
         self._run.report(**{self._experiment.metric: reading.value})
 
@@ -351,8 +367,8 @@ class _Trial:
             return ""
         named = ", ".join(paths)
         return (
-            f" The folder {self._layout.root} has {named}, but git does not: commit it (git add -f {paths[0]}), or where "
-            f'it is data, name it in headway.toml: data = ["{paths[0]}"].'
+            f" {self._layout.root} has {named}, but git does not: commit it (git add -f {paths[0]}), or where it is "
+            f'data, name it in headway.toml: data = ["{paths[0]}"].'
         )
 
 
@@ -369,7 +385,7 @@ def _memory_bytes(cores: int) -> int:
 
 
 def _words(layout: Layout) -> list[tuple[str, ...]]:
-    """Return the words of a layout's steps as it names them. Raises `UsageError` where uv would have to install first."""
+    """Return the words of a layout's steps. Raises `UsageError` where uv would have to install something first."""
     words = [step.words for step in layout.steps(layout.root, layout.root / "results")]
     for item in words:
         without_uv(layout.root, item)
@@ -382,6 +398,11 @@ def _written(sources: Mapping[str, str]) -> int | None:
     return next((seed for seed in seeds if seed is not None), None)
 
 
+def _printable(text: str) -> str:
+    """Return a text that quotes a candidate without what a terminal would obey: it goes into verdicts and commits."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def _limit_passed(ran: Sequence[Ran]) -> tuple[Reason, str] | None:
     last = ran[-1] if ran else None
     if last is None or not last.passed:
@@ -390,12 +411,30 @@ def _limit_passed(ran: Sequence[Ran]) -> tuple[Reason, str] | None:
     return reason, f"The step {last.finished.step!r} {last.passed}, and was ended."
 
 
+def _refuse_obeyed(paths: Iterable[str]) -> None:
+    """Raise `UsageError` for what no commit may take: it names programs and addresses that git uses on the host."""
+    for path in paths:
+        *above, name = path.lower().split("/")
+        if ".git" in (*above, name) or name in _OBEYED:
+            raise UsageError(f"The patch changes {path!r}, which git on this machine would obey. Leave it as it is.")
+
+
+def _refuse_links_above(tree: Path, names: Sequence[str]) -> None:
+    """Raise `UsageError` for what would be removed or put behind a link: it leads to files of the user's."""
+    for name in names:
+        above = next((path for path in list((tree / name).parents)[: name.count("/")] if path.is_symlink()), None)
+        if above is not None:
+            raise UsageError(
+                f"{name!r} lies behind the link {above.relative_to(tree).as_posix()!r}, out of the trial's own tree. "
+                "Name a file that no link leads to."
+            )
+
+
 def _write(tree: Path, files: Mapping[str, str]) -> None:
+    refuse_links(tree, files)
     for path, text in files.items():
         target = tree / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_symlink():
-            raise UsageError(f"The candidate changes {path!r}, which is a link. Name the file itself.")
         target.write_bytes(text.encode())
 
 

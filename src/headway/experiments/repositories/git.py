@@ -11,32 +11,18 @@ import re
 import secrets
 import shlex
 import shutil
-import stat
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from headway.core import HeadwayError, UsageError
+from headway.experiments.repositories.calling import Answer, ask, sayable
+from headway.experiments.repositories.erasing import erase
 
 __all__ = ["GitRepository"]
 
-_SETTINGS = {
-    "core.fsmonitor": "false",
-    "core.hooksPath": os.devnull,
-    "gc.auto": "0",
-    "advice.detachedHead": "false",
-    "core.splitIndex": "false",  # a temporary index would leave its shared half in .git
-    "submodule.recurse": "false",  # a new worktree has no submodules, and git fails to reset them
-}
 _BYTE_FOR_BYTE = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
-_TIMEOUT_SECONDS = 120
-_PAUSES = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
-# Git looks at all worktrees, and fails where another process is just making, removing or pruning one: one attempt in
-# ten, where eight processes do nothing else. Adding fails in many ways then: only what will last is not repeated.
-_CONTENDED = re.compile(r"\.lock': File exists|(failed to|could not|Invalid path|not a git repository).*\bworktrees\b")
 _PASSING = re.compile(r"^(?!.*(already exists|invalid reference|No space left))", re.DOTALL)
 _FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PLAIN_MODES = ("100644", "100755")
@@ -45,7 +31,6 @@ _OBEYED = (".gitattributes", ".gitmodules", ".lfsconfig")  # they name filters a
 _OUTSIDE = ("not a git repository", "must be run in a work tree")
 _REMOVED = "headway-removed-"
 _NAME, _EMAIL = "Headway", "headway@localhost"
-_FOLDER_FLAGS = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +54,7 @@ class GitRepository:
         """
         if shutil.which("git") is None:
             return None
-        answer = _ask(folder, "rev-parse", "--show-toplevel", "--git-common-dir")
+        answer = ask(folder, "rev-parse", "--show-toplevel", "--git-common-dir")
         if answer.code != 0:
             if any(told in answer.error for told in _OUTSIDE):
                 return None
@@ -130,7 +115,7 @@ class GitRepository:
         Safe beside other processes that do the same. Raises `UsageError` where the commit does not hold the folder.
         """
         words = ("worktree", "add", "--quiet", "--detach", str(place.absolute()), self._commit(commit))
-        answer = _ask(self.top, *words, settings=_BYTE_FOR_BYTE, again=_PASSING)
+        answer = ask(self.top, *words, settings=_BYTE_FOR_BYTE, again=_PASSING)
         answer.require("worktree add", self.top)
         inside = place / self.prefix
         if not inside.is_dir():
@@ -148,7 +133,7 @@ class GitRepository:
         real = _real(place)
         if any(own.is_relative_to(real) for own in (self.top, self.common)):
             raise UsageError(f"{place} holds the repository itself. Name the folder of a worktree that was added.")
-        if _erase(real):
+        if erase(real):
             for admin, registered in self._worktrees():
                 if registered == real:
                     self._forget(admin)
@@ -161,7 +146,7 @@ class GitRepository:
                 self.remove_worktree(place)
                 count += not os.path.lexists(place)
         for gone in self.common.glob(f"{_REMOVED}*"):
-            _erase(gone)
+            erase(gone)
         return count
 
     def commit(self, parent: str, files: Mapping[str, str], message: str) -> str:
@@ -180,7 +165,7 @@ class GitRepository:
             tree = self._write_tree(start, whole, Path(scratch))
         words = ("commit-tree", "--no-gpg-sign", tree, "-p", start, "-F", "-")
         settings = ("-c", "i18n.commitEncoding=UTF-8", *self._identity())
-        answer = _ask(self.top, *words, given=told.encode(errors="replace"), settings=settings)
+        answer = ask(self.top, *words, given=told.encode(errors="replace"), settings=settings)
         return answer.require("commit-tree", self.top).text
 
     def ref(self, name: str) -> str | None:
@@ -226,17 +211,17 @@ class GitRepository:
             f"git -C {shlex.quote(str(places[0]))} merge --ff-only {ahead[:12]}"
         )
 
-    def _ask(self, *words: str) -> "_Answer":
-        return _ask(self.top, *words)
+    def _ask(self, *words: str) -> "Answer":
+        return ask(self.top, *words)
 
     def _tell(self, *words: str) -> str:
-        return _ask(self.top, *words).require(words[0], self.top).text
+        return ask(self.top, *words).require(words[0], self.top).text
 
     def _path(self, path: str) -> str:
         """Return a path of the folder as one of the work tree."""
         pure = PurePosixPath(path)
         parts = [part.lower() for part in pure.parts]
-        if not parts or pure.is_absolute() or ".." in parts or ".git" in parts or not _sayable(path):
+        if not parts or pure.is_absolute() or ".." in parts or ".git" in parts or not sayable(path):
             raise UsageError(f"{path!r} is no path of a file in {self.folder}. Name one relative to that folder.")
         return (PurePosixPath(self.prefix) / pure).as_posix()
 
@@ -270,12 +255,12 @@ class GitRepository:
         modes = {path: entries[path].mode if path in entries else _PLAIN_MODES[0] for path in files}
         lines = "".join(f"{modes[path]} {blob}\t{path}\0" for path, blob in blobs.items())
         index = {"GIT_INDEX_FILE": str(scratch / "index")}
-        _ask(self.top, "read-tree", start, variables=index).require("read-tree", self.top)
-        answer = _ask(self.top, "update-index", "-z", "--index-info", given=_encoded(lines), variables=index)
+        ask(self.top, "read-tree", start, variables=index).require("read-tree", self.top)
+        answer = ask(self.top, "update-index", "-z", "--index-info", given=_encoded(lines), variables=index)
         ignored = re.search(r"Ignoring path (.+)", answer.require("update-index", self.top).error)
         if ignored is not None:  # git calls that a success
             raise UsageError(f"Git takes no file named {ignored[1]!r}. Give it another name.")
-        return _ask(self.top, "write-tree", variables=index).require("write-tree", self.top).text
+        return ask(self.top, "write-tree", variables=index).require("write-tree", self.top).text
 
     def _write_blobs(self, files: Mapping[str, str], scratch: Path) -> dict[str, str]:
         places: list[str] = []
@@ -287,7 +272,7 @@ class GitRepository:
                 raise UsageError(f"The new text of {path!r} is no text: {error}. Give what UTF-8 can hold.") from error
             places.append(f"{place}\n")
         words = ("hash-object", "-w", "--no-filters", "--stdin-paths")
-        answer = _ask(self.top, *words, given=_encoded("".join(places))).require("hash-object", self.top)
+        answer = ask(self.top, *words, given=_encoded("".join(places))).require("hash-object", self.top)
         return dict(zip(files, answer.text.split(), strict=True))
 
     def _identity(self) -> Sequence[str]:
@@ -318,7 +303,7 @@ class GitRepository:
     def _point(self, at: Path, name: str, commit: str, expected: str | None) -> None:
         """Move a ref, asked for in the work tree `at`, whose reflog of HEAD then tells it too."""
         old = () if expected is None else (self._commit(expected) if expected else "",)
-        answer = _ask(at, "update-ref", "-m", "headway", name, commit, *old)
+        answer = ask(at, "update-ref", "-m", "headway", name, commit, *old)
         if answer.code != 0 and expected is not None:
             now = self.ref(name)
             if (now or "") != expected:
@@ -354,7 +339,7 @@ class GitRepository:
         at this very moment.
         """
         self._point(place, name, new, old)
-        answer = _ask(place, "read-tree", "-m", "-u", old, new)
+        answer = ask(place, "read-tree", "-m", "-u", old, new)
         if answer.code == 0:
             return None
         self._point(place, name, old, new)
@@ -377,7 +362,7 @@ class GitRepository:
             return
         except OSError as error:
             raise HeadwayError(f"{admin} cannot be removed: {error.strerror}. Type: git worktree prune") from error
-        _erase(gone)
+        erase(gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,78 +372,9 @@ class _Entry:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """Hold how a call of git ended and what it said."""
-
-    code: int
-    out: bytes
-    error: str
-
-    @property
-    def text(self) -> str:
-        return self.out.decode(errors="surrogateescape").rstrip("\n")
-
-    @property
-    def last_line(self) -> str:
-        """Return the last line of what git said, the last that names an error where advice follows it."""
-        lines = [line.strip() for line in self.error.splitlines() if line.strip()]
-        named = [line for line in lines if line.startswith(("fatal: ", "error: "))]
-        return [f"exit code {self.code}", *lines, *named][-1].rstrip(".")
-
-    def require(self, what: str, where: Path) -> "_Answer":
-        """Return itself, or raise `HeadwayError` with git's own words."""
-        if self.code != 0:
-            raise HeadwayError(f"`git {what}` failed in {where}: {self.last_line}.")
-        return self
-
-
-def _ask(
-    where: Path,
-    *words: str,
-    given: bytes = b"",
-    settings: Sequence[str] = (),
-    variables: Mapping[str, str] | None = None,
-    again: re.Pattern[str] = _CONTENDED,
-) -> _Answer:
-    """Call git in a work tree, again after a pause where its error says, by `again`, that others were in its way."""
-    for word in words:
-        if not _sayable(word):
-            raise UsageError(
-                f"Git cannot be told {word!r}, which holds what UTF-8 or a command cannot. Give another name."
-            )
-    fixed = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    command = ["git", "--literal-pathspecs", "-C", str(where), *fixed, *settings, *words]
-    environment = _environment() | dict(variables or {})
-    for pause in _PAUSES:
-        answer = _call(command, given, environment)
-        if answer.code == 0 or not again.search(answer.error):
-            return answer
-        time.sleep(pause)
-    return _call(command, given, environment)
-
-
-def _call(command: Sequence[str], given: bytes, environment: Mapping[str, str]) -> _Answer:
-    try:
-        done = subprocess.run(
-            command, input=given, capture_output=True, check=False, env=environment, timeout=_TIMEOUT_SECONDS
-        )
-    except subprocess.TimeoutExpired as error:
-        raise HeadwayError(f"{shlex.join(command)} had not ended after {_TIMEOUT_SECONDS} s, and was ended.") from error
-    except OSError as error:
-        raise HeadwayError(f"git cannot be started: {error.strerror}. Install it, or put it on PATH.") from error
-    return _Answer(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
-
-
-def _environment() -> dict[str, str]:
-    """Return the caller's environment without what it says of git: a hook that calls us has GIT_DIR set."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    return own | {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-
-
 def _changed(tree: Path, below: str = "") -> list[str]:
     words = ("status", "--porcelain", "-z", "--untracked-files=no", "--no-renames", *(("--", below) if below else ()))
-    return [item[3:] for item in _ask(tree, *words).require("status", tree).text.split("\0") if item]
+    return [item[3:] for item in ask(tree, *words).require("status", tree).text.split("\0") if item]
 
 
 def _hindrance(places: Sequence[Path], old: str | None, new: str) -> str | None:
@@ -467,25 +383,18 @@ def _hindrance(places: Sequence[Path], old: str | None, new: str) -> str | None:
         return "nothing is committed yet. Move its files away"
     if len(places) > 1:
         return f"it is checked out in {places[1]} too. Check another branch out there"
-    _ask(places[0], "update-index", "-q", "--refresh")
+    ask(places[0], "update-index", "-q", "--refresh")
     changed = _changed(places[0])
     if changed:
         return f"{_some(changed)} differ from its last commit. Put the changes aside (git stash)"
     words = ("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--diff-filter=A", old, new)
-    added = _ask(places[0], *words).require("diff-tree", places[0]).text.split("\0")
+    added = ask(places[0], *words).require("diff-tree", places[0]).text.split("\0")
     in_way = [path for path in added if path and os.path.lexists(places[0] / path)]  # git overwrites what it ignores
     return f"{_some(in_way)} would be overwritten, which git does not track. Move that away" if in_way else None
 
 
 def _some(paths: Sequence[str]) -> str:
     return ", ".join(repr(path) for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-
-
-def _sayable(word: str) -> bool:
-    try:
-        return b"\0" not in _encoded(word)
-    except UnicodeEncodeError:
-        return False
 
 
 def _require_plain(path: str, blob: str, entries: Mapping[str, _Entry], files: Mapping[str, str]) -> None:
@@ -509,51 +418,3 @@ def _real(place: Path) -> Path:
     """Return a place without links on the way to it; it may be a link itself."""
     whole = Path(os.path.abspath(place))
     return whole.parent.resolve() / whole.name
-
-
-def _erase(place: Path) -> bool:
-    """Remove what lies at a place, over no link, and tell whether it is gone.
-
-    Folders are moved up before they are emptied: a tree of any depth needs neither long paths nor many descriptors.
-    """
-    with contextlib.suppress(OSError):
-        if not stat.S_ISDIR(os.lstat(place).st_mode):
-            place.unlink()
-            return True
-        os.chmod(place, 0o700)
-        base = os.open(place, _FOLDER_FLAGS)
-        try:
-            waiting = _empty(base, base)
-            while waiting:
-                waiting += _remove_folder(waiting.pop(), base)
-        finally:
-            os.close(base)
-        os.rmdir(place)
-    return not os.path.lexists(place)
-
-
-def _remove_folder(name: str, base: int) -> list[str]:
-    moved: list[str] = []
-    with contextlib.suppress(OSError):
-        folder = os.open(name, _FOLDER_FLAGS, dir_fd=base)
-        try:
-            moved = _empty(folder, base)
-        finally:
-            os.close(folder)
-        os.rmdir(name, dir_fd=base)
-    return moved
-
-
-def _empty(folder: int, base: int) -> list[str]:
-    """Remove the files of a folder, move its folders into `base`, and return the names they have there."""
-    moved: list[str] = []
-    for name in os.listdir(folder):
-        with contextlib.suppress(OSError):
-            if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
-                os.chmod(name, 0o700, dir_fd=folder)
-                fresh = secrets.token_hex(8)
-                os.rename(name, fresh, src_dir_fd=folder, dst_dir_fd=base)
-                moved.append(fresh)
-            else:
-                os.unlink(name, dir_fd=folder)
-    return moved

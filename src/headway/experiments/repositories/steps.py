@@ -21,8 +21,8 @@ __all__ = ["Place", "Ran", "run_plainly", "run_sandboxed"]
 _TREE, _RESULTS, _HOME = "tree", "results", "home"
 _PIECE = 65536
 _SHIMS = Path(layouts.__file__).parent / "drivers" / "bin"
-_MOST_SHOWN = 300  # files and folders that are shown one by one: each is a mount, and bubblewrap takes some thousands
 _MOST_OUTPUT = 16 * 1024**2
+_MOST_STRANGE = 5  # of what a candidate left, told by name: it may leave as many links as there is room for
 _PASSED = re.compile(r"\w+_NUM_THREADS|\w+_MAX_THREADS|PYTHONHASHSEED|CUDA_VISIBLE_DEVICES")
 _IN_TREE = 'cd "$1" && shift && exec "$@"'
 _WORDS = {
@@ -39,13 +39,15 @@ _WORDS = {
 class Place:
     """Say where a trial runs: `work` holds its `tree` and its `results`. `readable` is shown beside them, read-only.
 
-    `prefix` is the experiment's folder in the tree. `keeps` are files in it that a later step reads.
+    `prefix` is the experiment's folder in the tree. `keeps` are files in it that a later step reads, `writes` folders
+    in it that get new files.
     """
 
     work: Path
     prefix: str
     readable: Sequence[Path]
     keeps: Sequence[str]
+    writes: Sequence[str]
     memory_bytes: int
     processes: int
     gpus: bool = False
@@ -81,8 +83,8 @@ def run_sandboxed(step: Step, place: Place, on_output: Callable[[bytes], None]) 
     sandbox = Sandbox(
         root=place.work,
         readable=place.readable,
-        scratch=(prefix, _RESULTS),
-        environment={**_passed_on(), **step.environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        scratch=(prefix, *(f"{prefix}/{name}" for name in place.writes if (place.tree / name).is_dir()), _RESULTS),
+        environment={**_passed_on(), **step.environment, "PATH": _path(step), "PYTHONDONTWRITEBYTECODE": "1"},
         devices=_gpus() if place.gpus else (),
         limits=SandboxLimits(
             wall_seconds=step.wall_seconds,
@@ -97,8 +99,8 @@ def run_sandboxed(step: Step, place: Place, on_output: Callable[[bytes], None]) 
     keep = [_RESULTS, *(f"{prefix}/{name}" for name in place.keeps)]
     ended = sandbox.run(words, keep=keep, into=into, merge=True, on_output=on_output)
     _take_over(into, place.work)
-    strange = tuple(f"it left {name}" for name in ended.left)
-    strange += tuple(f"of what it left, {text}" for text in ended.kept.refused if not _missing(text))
+    strange = [f"it left {name}" for name in ended.left]
+    strange += [f"of what it left, {text}" for text in ended.kept.refused if not _missing(text)]
     timed_out = ended.reason == "wall"
     code = ended.code if ended.code is not None else -(ended.signal or signal.SIGKILL)
     if ended.reason not in ("exit", "signal"):
@@ -106,7 +108,7 @@ def run_sandboxed(step: Step, place: Place, on_output: Callable[[bytes], None]) 
     return Ran(
         finished=Finished(step=step.name, code=code, output=ended.stdout.decode(errors="replace"), timed_out=timed_out),
         passed=_WORDS.get(ended.reason, ""),
-        strange=strange,
+        strange=_some(strange),
         peak_memory_bytes=ended.peak_memory_bytes,
         memory=ended.reason == "memory",
     )
@@ -152,24 +154,6 @@ def _drain(process: "subprocess.Popen[bytes]", said: bytearray, on_output: Calla
             on_output(data)
 
 
-def _folders(work: Path, prefix: str) -> Sequence[str]:
-    """Return the tree's folders in which new files may be made: itself, and those below it as far as they are few.
-
-    What is in them is shown file by file, read-only. Scripts write logs beside themselves (`.auto/`, `outputs/`).
-    """
-    found, waiting, shown = [prefix], [prefix], 0
-    while waiting:
-        folder = waiting.pop(0)
-        entries = [entry for entry in os.scandir(work / folder) if entry.name != ".git"]
-        shown += len(entries)
-        if shown > _MOST_SHOWN:
-            break
-        below = sorted(f"{folder}/{entry.name}" for entry in entries if entry.is_dir(follow_symlinks=False))
-        waiting += below
-        found += [folder] if folder != prefix else []
-    return found
-
-
 def _path(step: Step) -> str:
     """Return where programs are looked for: first what stands in for those that cannot work in a sandbox (uv)."""
     return os.pathsep.join([str(_SHIMS), step.environment.get("PATH", os.defpath)])
@@ -185,6 +169,11 @@ def _take_over(kept: Path, work: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(found, target)
     shutil.rmtree(kept, ignore_errors=True)
+
+
+def _some(strange: Sequence[str]) -> tuple[str, ...]:
+    more = len(strange) - _MOST_STRANGE
+    return (*strange[:_MOST_STRANGE], *([f"of what it left, {more} more were refused"] if more > 0 else []))
 
 
 def _missing(text: str) -> bool:

@@ -12,7 +12,7 @@ What no look at the source can see, and so is never flagged:
   `forward` are the candidate's own (`plausibility.py` holds the score against the training curve);
 - what is decided while the program runs: names, paths and texts that come from data, from arithmetic, from the
   environment, or from names that are given several values;
-- a budget that is stretched in the training loop, where that counts its own steps or seconds;
+- a budget that is stretched by a loop that counts its own steps or seconds wrongly;
 - read-only objects that are changed through locals: what a function of theirs returned, or an argument that it got;
 - what a library does with what it is given, and anything in a file that is neither Python nor prints by `echo` and
   the like, or is Python that only a newer version than this one can parse.
