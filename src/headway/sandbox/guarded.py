@@ -22,7 +22,7 @@ __all__ = ["Bound", "GuardedEvaluation", "Scored", "checked"]
 
 _OUTPUTS = Path("/candidate")
 _HELPER = Path("/headway/headway_result.py")
-_LARGEST_EVALUATOR = 4 * 1024**3
+_LARGEST_EVALUATOR, _MOST_EVALUATOR_FILES = 4 * 1024**3, 1_000_000
 _LARGEST_RESULT = 1024**2
 
 
@@ -89,7 +89,7 @@ class GuardedEvaluation:
         into.mkdir(parents=True, exist_ok=True)
         fresh = into / f"new-{secrets.token_hex(8)}"
         fresh.mkdir()
-        taken = collect(str(source), files, fresh, _LARGEST_EVALUATOR)
+        taken = collect(str(source), files, fresh, _LARGEST_EVALUATOR, most_entries=_MOST_EVALUATOR_FILES)
         if taken.refused:
             raise UsageError(f"The evaluator in {source} cannot be copied: {'; '.join(taken.refused)}.")
         mark = _digest_folder(fresh)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from headway.core import TrialState
+from headway.experiments.layouts import Guard
 from headway.store import Store, StudyRecord, TrialRecord, VerdictRecord, is_accepted
 from headway.studies.declaration import Declaration
 from headway.studies.gate import Gate
@@ -80,6 +81,7 @@ class Stream:
         *,
         trust: str | None = None,
         doubts: Doubts | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._store = store
         self._record = record
@@ -88,6 +90,7 @@ class Stream:
         self._racing = racing
         self._trust = trust
         self._doubts = doubts
+        self._guard = guard
         self._open: dict[str, None] = {}
         self.overtaken: Callable[[], None] = _nothing  # called when another candidate has become the official one
         self._decided: set[str] = set()
@@ -236,9 +239,26 @@ class Stream:
         data = {name: value for name, value in asdict(comparison).items() if name not in ("decision", "sentence")}
         data |= {"seeds": list(seeds), "cost_seconds": sum(trial.wall_seconds for trial in trials if trial is not None)}
         words = comparison.sentence
+        if comparison.decision == Decision.ACCEPTED and (worse := self._worse(candidate, seeds)):
+            return _Verdict(decision="rejected", sentence=f"Rejected: {worse} {comparison.sentence}", data=data | found)
         if comparison.decision == Decision.ACCEPTED and self._trust is not None:
             words = f"{words.removesuffix('.')} ({self._trust})."
         return _Verdict(decision=str(comparison.decision), sentence=words, data=data | found)
+
+    def _worse(self, candidate: str, seeds: Sequence[int]) -> str:
+        """Say how far the metric that guards the other one has fallen; nothing where it holds."""
+        if self._guard is None:
+            return ""
+        name = self._guard.metric
+        sides = [[self._results.trial(side, seed) for seed in seeds] for side in (candidate, self.official)]
+        ours, theirs = ([trial.metrics.get(name) for trial in side if trial is not None] for side in sides)
+        mine, known = ([value for value in values if value is not None] for values in (ours, theirs))
+        if len(mine) < len(seeds) or not known:
+            return f"its runs did not tell {name}, which may not get worse."
+        before, now = sum(known) / len(known), sum(mine) / len(mine)
+        if self._guard.holds(before, now):
+            return ""
+        return f"{name} may not get worse, and went from {before:.6g} to {now:.6g}."
 
     def _score_doubts(self, candidate: str, seeds: Sequence[int]) -> Sequence[str]:
         if self._doubts is None or self._trust != "as printed":

@@ -33,10 +33,12 @@ class StreamPlan(StudyPlan):
         self._race: Racing = self._make_race()
         self._racing = self._race
         doubts = None if study.trust is None else TrialDoubts(store, record)
-        self._stream = Stream(store, record, study, self, self._race, trust=study.trust, doubts=doubts)
+        experiment = study.experiment
         self._rebaser: Rebaser | None = None
-        if isinstance(study.experiment, RepositoryExperiment):
-            self._rebaser = Rebaser(store, record, study.experiment)
+        guard = experiment.layout.guard if isinstance(experiment, RepositoryExperiment) else None
+        self._stream = Stream(store, record, study, self, self._race, trust=study.trust, doubts=doubts, guard=guard)
+        if isinstance(experiment, RepositoryExperiment):
+            self._rebaser = Rebaser(store, record, experiment)
             self._stream.overtaken = self._rebase_all
 
     @property

@@ -2,5 +2,5 @@
 
 import pytest
 
-for _suite in ("backends", "layouts", "samplers", "store"):
+for _suite in ("backends", "layouts", "repositories", "samplers", "store"):
     pytest.register_assert_rewrite(f"headway.testing.{_suite}")  # so that a failure shows the values

@@ -14,6 +14,7 @@
     checkpoint = "model.npz"           # what it reads; an old one is removed before the run
     environment = { OMP_NUM_THREADS = "1" }
     data = ["data", "~/.cache/words"]  # read by trials, and not in git
+    writes = ["outputs"]               # folders in git in which the command makes files
 
 With `score` and `checkpoint`, and perhaps `metric` and `direction`, the table adds a scorer to the layout that is found
 otherwise.
@@ -41,7 +42,7 @@ __all__ = ["DeclaredLayout", "ScoredLayout", "declaration_at"]
 _FILE, _TABLE = "headway.toml", "repository"
 _KEYS = (
     "command", "metric", "direction", "editable", "read_only", "wall_seconds", "memory_metric", "check", "pattern",
-    "score", "checkpoint", "score_seconds", "environment", "data",
+    "score", "checkpoint", "score_seconds", "environment", "data", "writes",
 )  # fmt: skip
 _WALL_SECONDS, _SHORT_SECONDS = 3600.0, 600.0
 
@@ -65,6 +66,7 @@ class Declaration:
     score_seconds: float = _SHORT_SECONDS
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     data: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
 
 
 def declaration_at(root: Path) -> Declaration | None:
@@ -102,7 +104,7 @@ def _declared(path: Path, table: Mapping[str, Any]) -> Declaration:
     ):
         raise UsageError(f"{path} has environment = {environment!r}. Expected names and texts.")
     known = {key: table[key] for key in _KEYS if key in table}
-    known |= {key: texts(path, key, table[key]) for key in ("editable", "read_only", "data") if key in table}
+    known |= {key: texts(path, key, table[key]) for key in ("editable", "read_only", "data", "writes") if key in table}
     known |= {key: seconds(path, key, table[key], 0.0) for key in ("wall_seconds", "score_seconds") if key in table}
     if "command" in table or "score" not in table:
         _require(path, table, "command", "metric", "direction", "editable")
@@ -171,6 +173,11 @@ class DeclaredLayout(Layout):
     def data(self) -> tuple[Path, ...]:
         """Return what headway.toml names."""
         return _data_of(self.root, self._told)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Return the folders that headway.toml names."""
+        return self._told.writes
 
     @property
     def takes_seed(self) -> bool:
@@ -278,6 +285,11 @@ class ScoredLayout(Layout):
     def data(self) -> tuple[Path, ...]:
         """Return the layout's, and what headway.toml names."""
         return (*self.inner.data, *_data_of(self.root, self._told))
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Return the layout's, and what headway.toml names."""
+        return (*self.inner.writes, *(name for name in self._told.writes if name not in self.inner.writes))
 
     @property
     def ledger(self) -> str | None:

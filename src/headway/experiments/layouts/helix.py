@@ -18,7 +18,7 @@ __all__ = ["HelixLayout"]
 _FILE = "helix.yaml"
 _SIGNS = (re.compile(r"^scope:", re.MULTILINE), re.compile(r"^metrics:", re.MULTILINE))
 _EXPONENT = re.compile(r"[eE][-+]?\d+\b")
-_WALL_SECONDS = 600.0
+_WALL_SECONDS, _TOLERANCE = 300.0, 0.01  # as helix has them
 _KNOWN = {"name", "version", "domain", "description", "author", "scope", "metrics", "requirements"}
 
 
@@ -92,6 +92,11 @@ class HelixLayout(Layout):
         """Return which keys are ignored."""
         return (f"{_FILE}: these keys are ignored: {', '.join(self._ignored)}.",) if self._ignored else ()
 
+    @property
+    def branch_prefix(self) -> str:
+        """Return helix/, before the session's tag."""
+        return "helix/"
+
     def steps(self, tree: Path, results: Path, *, seed: int = 0) -> tuple[Step, ...]:
         """Return the one command."""
         del tree, results, seed
@@ -109,18 +114,25 @@ class HelixLayout(Layout):
         """Read what the patterns find; of several finds, the last."""
         del tree, results
         lines = lines_of(finished[-1].output if finished else "")
-        found = {name: _last(pattern, lines) for name, pattern in self._patterns.items()}
-        metrics = {
-            name: value for name, text in found.items() if text is not None and (value := number(text)) is not None
-        }
+        found = {name: _all(pattern, lines) for name, pattern in self._patterns.items()}
+        texts = {name: items[-1] for name, items in found.items() if items}
+        metrics = {name: value for name, text in texts.items() if (value := number(text)) is not None}
         curve = curve_of(lines)
         failed = problem_of_exit(finished)
         if failed is not None:
             return crashed(failed, metrics, curve)
-        value, problem, why = verdict_on(self._metric, found[self._metric])
+        value, problem, why = verdict_on(self._metric, texts.get(self._metric))
         if problem is None and self._guard is not None:
-            _, problem, why = verdict_on(self._guard.metric, found[self._guard.metric])
-        return Reading(value=value if problem is None else None, metrics=metrics, curve=curve, problem=problem, why=why)
+            _, problem, why = verdict_on(self._guard.metric, texts.get(self._guard.metric))
+        told = {name: len(items) for name, items in found.items() if len(items) > 1}
+        return Reading(
+            value=value if problem is None else None,
+            metrics=metrics,
+            curve=curve,
+            problem=problem,
+            why=why,
+            notes=tuple(f"{name} was printed {count} times; the last one counts." for name, count in told.items()),
+        )
 
 
 def _objective(path: Path, data: Mapping[str, Any], where: str) -> tuple[str, Direction]:
@@ -134,7 +146,7 @@ def _guard(path: Path, data: Mapping[str, Any]) -> Guard | None:
     if not data:
         return None
     name, direction = _objective(path, data, "metrics.quality_guard")
-    tolerance = data.get("max_degradation", 0.0)
+    tolerance = data.get("max_degradation", _TOLERANCE)
     if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < float("inf"):
         raise UsageError(f"{path} has max_degradation: {tolerance!r}. Expected a share of the baseline's value: 0.01.")
     return Guard(metric=name, direction=direction, tolerance=float(tolerance))
@@ -161,12 +173,12 @@ def _compiled(path: Path, name: str, text: object) -> re.Pattern[str]:
     return pattern
 
 
-def _last(pattern: re.Pattern[str], lines: Sequence[str]) -> str | None:
-    """Return what the group holds in the last line that matches, with the exponent that `[\\d.]+` cuts off."""
-    found: str | None = None
+def _all(pattern: re.Pattern[str], lines: Sequence[str]) -> list[str]:
+    """Return what the group holds in each line that matches, with the exponent that `[\\d.]+` cuts off."""
+    found: list[str] = []
     for line in lines:
         match = pattern.search(line)
         if match is not None:
             exponent = _EXPONENT.match(line, match.end(1))
-            found = match[1] + (exponent[0] if exponent else "")
+            found.append(match[1] + (exponent[0] if exponent else ""))
     return found

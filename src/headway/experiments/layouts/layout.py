@@ -162,6 +162,14 @@ class Layout(ABC):
         return ()
 
     @property
+    def writes(self) -> tuple[str, ...]:
+        """Return the folders in the tree in which commands make files, beside the tree itself and folders they make.
+
+        What is in them already stays read-only. Each file there is a mount, which takes a sandbox a millisecond.
+        """
+        return ()
+
+    @property
     def data(self) -> tuple[Path, ...]:
         """Return files and folders, unknown to git, that a trial may read: what it learns from."""
         return ()

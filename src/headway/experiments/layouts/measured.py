@@ -9,13 +9,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Self, cast, final
 
 from headway.core import Direction, UsageError
 from headway.experiments.layouts._printed import crashed, problem_of_exit
 from headway.experiments.layouts.files import EditableFiles
-from headway.experiments.layouts.interpreter import environment_of, path_of
+from headway.experiments.layouts.interpreter import environment_of
 from headway.experiments.layouts.layout import Finished, Layout, Reading, Step
 from headway.experiments.layouts.progress import curve_of, lines_of, metric_lines, number, verdict_on
 
@@ -92,10 +92,23 @@ class MeasuredLayout(Layout):
         """Return the files in scope; the session's own files are read-only."""
         return self._files
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return that the session's folder is not looked for elsewhere, where its configuration names one."""
+        if "workingDir" not in _json(_text(self.root / self._names.config)):
+            return ()
+        return (f"{self._names.config}: workingDir is ignored: run Headway on that folder itself.",)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Return the session's folder: scripts write their logs there."""
+        folder = PurePosixPath(self._names.measure).parent.as_posix()
+        return () if folder == "." else (folder,)
+
     def steps(self, tree: Path, results: Path, *, seed: int = 0) -> tuple[Step, ...]:
         """Return the measurement, and after it, as in the original, the checks: their time does not count."""
         del results, seed
-        environment = environment_of(self.root) | {"PATH": path_of(self.root)}
+        environment = environment_of(self.root)
         measure = Step(
             name="measure",
             kind="evaluate",

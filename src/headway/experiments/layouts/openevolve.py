@@ -25,6 +25,7 @@ _EVALUATOR, _CONFIG = "evaluator.py", "config.yaml"
 _DRIVER = Path(__file__).parent / "drivers" / "openevolve_evaluate.py"
 _WALL_SECONDS = 300.0  # OpenEvolve's default for evaluator.timeout
 _THRESHOLDS = (0.5, 0.75, 0.9)  # and for evaluator.cascade_thresholds
+_LONGEST_ERROR = 200
 _READ = {"evaluator.timeout", "evaluator.cascade_evaluation", "evaluator.cascade_thresholds"}
 
 
@@ -106,13 +107,19 @@ class OpenEvolveLayout(Layout):
         return done < len(self._stages) and _passes(self._merged(results), self._thresholds[done - 1])
 
     def read(self, finished: Sequence[Finished], tree: Path, results: Path) -> Reading:
-        """Read what the evaluator returned. One that a cascade stopped has its score, and the problem SCHEDULER."""
+        """Read what the evaluator returned. One that a cascade stopped has its score, and the problem SCHEDULER.
+
+        Evaluators catch what a program raises, and return it as `error` beside a score of 0: that is no score.
+        """
         del tree
         found = self._merged(results)
         metrics = {k: float(v) for k, v in found.items() if isinstance(v, int | float) and not isinstance(v, bool)}
         failed = problem_of_exit(finished)
         if failed is not None:
             return crashed(failed, metrics)
+        if (error := found.get("error")) and isinstance(error, str):
+            said = " ".join(error.split())[:_LONGEST_ERROR]
+            return crashed((Reason.EXCEPTION, f"The evaluator returned an error: {said}"), metrics)
         value, problem, why = verdict_on(_METRIC, found.get(_METRIC), where="returned by the evaluator")
         done = len(finished)
         if problem is None and done < len(self._stages):

@@ -83,7 +83,7 @@ class ShinkaLayout(Layout):
         failed = problem_of_exit(finished)
         if failed is not None:
             return crashed(failed, metrics)
-        if correct.get("correct") is not True:
+        if (found or correct) and correct.get("correct") is not True:
             said = str(correct.get("error") or "correct.json does not say that it is")[:_LONGEST_ERROR]
             return crashed((Reason.EXCEPTION, f"The result is not correct: {said}"), metrics)
         value, problem, why = verdict_on(_METRIC, found.get(_METRIC), where="written to metrics.json")

@@ -130,7 +130,16 @@ def _halve(answer: dict[str, Any], path: Sequence[Any], left_out: dict[str, str]
             holder[path[-1]] = entries[:new]
         case _:
             text = str(old)
-            new, before = len(text) // 2, len(text)
-            holder[path[-1]] = text[:new] + "…"
+            holder[path[-1]] = _half_of(text)
+            new, before = len(holder[path[-1]]), len(text)
     whole = left_out[name].rpartition(" of ")[2] if name in left_out else str(before)
     left_out[name] = f"{new} of {whole}"
+
+
+def _half_of(text: str) -> str:
+    """Return the first half of a text; a quotation keeps its frame, without which nobody sees where it ends."""
+    begin, _, rest = text.partition("\n")
+    inner, _, end = rest.rpartition("\n")
+    if begin.startswith("<data ") and end.startswith("</data ") and len(inner) > _SHORTEST_TEXT:
+        return f"{begin}\n{inner[: len(inner) // 2]}…\n{end}"
+    return text[: len(text) // 2] + "…"

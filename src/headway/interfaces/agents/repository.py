@@ -4,7 +4,6 @@ The files of candidates are read here too. What a candidate holds never changes,
 """
 
 import difflib
-from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from headway.core import Space, UsageError
 from headway.interfaces.agents.answers import number
 from headway.interfaces.agents.configurations import space_text
+from headway.interfaces.agents.remembered import Remembered
 from headway.store import Store, StudyRecord
 
 __all__ = ["Files", "diff_text", "files_of", "knobs_json", "repository_json", "sizes_json", "trust_json"]
@@ -25,11 +25,11 @@ _TRUST = {
     "writes the metric, changes seed, data or evaluator, or ends early is flagged, and never accepted.",
 }
 _MOST_NOTES, _MOST_GLOBS = 4, 20
-_CACHED = 16  # candidates whose files are held
 _INTERPRETERS = ("python", "python3")
 _ANY_SEED = 918_273_645  # shown as {seed}
 
-_cache: "OrderedDict[tuple[str, str, str], Files]" = OrderedDict()
+_known: Remembered[Files] = Remembered(16)
+_seeds: Remembered[str] = Remembered(16)
 
 
 def repository_json(store: Store, study: StudyRecord) -> dict[str, Any]:
@@ -73,12 +73,7 @@ def files_of(store: Store, study: StudyRecord, candidate: str) -> Files:
     """Return the editable files as a candidate has them, by path."""
     from headway.studies.repositories import files_of as read
 
-    key = (str(store.folder), study.name, candidate)
-    if key not in _cache:
-        _cache[key] = read(store, study, candidate)
-        while len(_cache) > _CACHED:
-            _cache.popitem(last=False)
-    return _cache[key]
+    return _known.get(store, study, (candidate,), lambda: read(store, study, candidate))
 
 
 def sizes_json(files: Files) -> dict[str, int]:
@@ -110,12 +105,18 @@ def _limit(study: StudyRecord, layout_seconds: float) -> float:
 
 
 def _seed(store: Store, study: StudyRecord, *, takes_seed: bool) -> str:
-    from headway.experiments.layouts import written_seed
-
     if takes_seed:
         return "The command is given a seed for each run. Leave alone what reads it."
     start = store.studies.proposals(study.id, [0])
-    sources = files_of(store, study, start[0].candidate).items() if start else ()
-    if any(written_seed(text) is not None for path, text in sources if path.endswith(".py")):
+    if not start:
+        return "The study has not begun, so nothing is known of its seed."
+    first = start[0].candidate
+    return _seeds.get(store, study, (first,), lambda: _written(files_of(store, study, first)))
+
+
+def _written(files: Files) -> str:
+    from headway.experiments.layouts import written_seed
+
+    if any(written_seed(text) is not None for path, text in files.items() if path.endswith(".py")):
         return "The seed that the code sets is rewritten in each run's own copy. Leave it alone."
     return "No seed reaches the code, so its noise is unknown and nothing can be accepted."
