@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ _SECONDS, _QUICK_SECONDS = 300.0, 15.0
 _LATEST_MILLISECONDS = 200.0
 _LEAST_SHARE = 0.5  # of what the agents had on average
 _PATIENCE_SECONDS = 120.0
+_OUTPUT = "output.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +56,15 @@ def _gather(folder: Path, agents: int, seconds: float) -> _Outcome:
     repository = _repository(folder / "repository")
     store = repository / ".headway"
     flags = [] if protection().sound else ["--unsafe"]
-    with _process(repository, "-m", "headway", "run", ".", "--tag", "crowd", "--workers", "1", "--plain", *flags):
-        _until(lambda: _ended(store) > 0)
+    words = ("run", ".", "--tag", "crowd", "--workers", "1", "--plain", *flags)
+    with _process(repository, "-m", "headway", *words) as engine:
+        _until(lambda: _ended(store) > 0, engine, folder / _OUTPUT)
         address, times = folder / "address.json", folder / "times.json"
-        with _process(repository, SCRIPTS / "mcp_server.py", address, times):
-            _until(address.exists)
+        with _process(repository, SCRIPTS / "mcp_server.py", address, times) as server:
+            _until(address.exists, server, folder / _OUTPUT)
             said = folder / "agents.json"
             with _process(repository, SCRIPTS / "mcp_agents.py", address, agents, seconds, said) as crowd:
                 crowd.wait(seconds + _PATIENCE_SECONDS)
-        _until(times.exists)
     told = json.loads((folder / "agents.json").read_text())
     with Store.open(store, create=False) as opened:
         (study,) = opened.studies.all()
@@ -99,7 +100,7 @@ def _repository(folder: Path) -> Path:
 
 @contextmanager
 def _process(folder: Path, *words: object) -> Generator[subprocess.Popen[bytes]]:
-    with (folder / "output.txt").open("ab") as output:
+    with (folder.parent / _OUTPUT).open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, *map(str, words)],
             cwd=folder,
@@ -120,11 +121,12 @@ def _process(folder: Path, *words: object) -> Generator[subprocess.Popen[bytes]]
                     process.wait()
 
 
-def _until(condition: Any) -> None:
+def _until(condition: Callable[[], bool], process: subprocess.Popen[bytes], output: Path) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("The crowd waits in vain for its engine or its server.")
+        if time.monotonic() > deadline or process.poll() is not None:
+            said = output.read_text(errors="replace")[-2000:]
+            raise TimeoutError(f"The crowd waits in vain for its engine or its server, which said: {said}")
         time.sleep(0.05)
 
 

@@ -23,9 +23,7 @@ class Kept:
     refused: tuple[str, ...]
 
 
-def collect(
-    root: str, names: Sequence[str], to: Path, limit_bytes: int, *, most_entries: int = _MOST_ENTRIES
-) -> Kept:
+def collect(root: str, names: Sequence[str], to: Path, limit_bytes: int, *, most_entries: int = _MOST_ENTRIES) -> Kept:
     """Copy `names` (files or folders, relative to `root`) into the folder `to`, of folders `most_entries` in all.
 
     A link, device, pipe or socket is refused by name, and never opened: a link in what a candidate left would make the

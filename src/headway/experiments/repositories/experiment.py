@@ -10,9 +10,9 @@ import os
 import shutil
 import sys
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from headway.core import Limits, Needs, Reason, UsageError
@@ -34,6 +34,7 @@ __all__ = ["SPARE_SECONDS", "WORK", "RepositoryExperiment"]
 WORK = "work"  # the folder of an attempt that holds the candidate's tree
 _TAIL_LINES = 60
 _OBEYED = (".gitattributes", ".gitmodules", ".lfsconfig")
+_LARGEST_FILE = 4 * 1024**2  # bytes; of the base, larger files are no sources either
 _MOST_METRICS = 400  # of a trial: a candidate may print as many names as it likes
 SPARE_SECONDS = 60.0  # for laying out the tree, and for what bubblewrap needs
 _PROCESSES = 512
@@ -157,10 +158,10 @@ class RepositoryExperiment(Experiment):
     def files(self, config: Mapping[str, Any], patch: Mapping[str, str]) -> dict[str, str]:
         """Return the files that a candidate has otherwise than the base: its patch, and the knobs that it turns.
 
-        Raises `UsageError` where a knob that is to be turned is gone from the changed code, and for a file that git on
-        this machine would obey.
+        Raises `UsageError` where a knob that is to be turned is gone from the changed code, and for a file that no tree
+        can hold or that git on this machine would obey.
         """
-        _refuse_obeyed(patch)
+        _refuse_unfit(patch, self.sources)
         sources, before = {**self.sources, **patch}, self.knobs
         turned = {name: value for name, value in config.items() if before.get(name) != value}
         written = self.layout.knobs(sources).write(sources, turned)
@@ -411,12 +412,21 @@ def _limit_passed(ran: Sequence[Ran]) -> tuple[Reason, str] | None:
     return reason, f"The step {last.finished.step!r} {last.passed}, and was ended."
 
 
-def _refuse_obeyed(paths: Iterable[str]) -> None:
-    """Raise `UsageError` for what no commit may take: it names programs and addresses that git uses on the host."""
-    for path in paths:
+def _refuse_unfit(patch: Mapping[str, str], sources: Mapping[str, str]) -> None:
+    """Raise `UsageError` for a file that no tree can hold, or no commit may: some name what git uses on the host."""
+    known = {*sources, *patch}
+    for path, text in patch.items():
         *above, name = path.lower().split("/")
         if ".git" in (*above, name) or name in _OBEYED:
             raise UsageError(f"The patch changes {path!r}, which git on this machine would obey. Leave it as it is.")
+        if any(str(parent) in known for parent in PurePosixPath(path).parents):
+            raise UsageError(f"The patch changes {path!r}, which lies below a file. Give it another place.")
+        if any(other.startswith(f"{path}/") for other in known):
+            raise UsageError(f"The patch changes {path!r}, which is a folder. Name a file.")
+        if len(text.encode(errors="surrogatepass")) > _LARGEST_FILE:
+            raise UsageError(f"The patch makes {path!r} larger than {_LARGEST_FILE / 2**20:g} MiB: that is no source.")
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise UsageError(f"The new text of {path!r} is no UTF-8. Give a text file.")
 
 
 def _refuse_links_above(tree: Path, names: Sequence[str]) -> None:

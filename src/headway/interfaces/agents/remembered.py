@@ -1,0 +1,31 @@
+"""What a process has worked out of candidates: they never change, and twenty agents ask for the same board."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from headway.store import Store, StudyRecord
+
+__all__ = ["Remembered"]
+
+_Found = TypeVar("_Found")
+
+
+class Remembered(Generic[_Found]):
+    """Hold what was found of the last `most` candidates that were asked for. Threads may ask at once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found: OrderedDict[tuple[str | None, ...], _Found] = OrderedDict()
+
+    def get(
+        self, store: Store, study: StudyRecord, names: tuple[str | None, ...], find: Callable[[], _Found]
+    ) -> _Found:
+        """Return what is known of the candidates `names`, or find it."""
+        key = (str(store.folder), study.name, str(study.created), *names)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = find()
+            while len(self._found) > self._most:
+                self._found.popitem(last=False)
+        return found

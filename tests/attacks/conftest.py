@@ -1,0 +1,42 @@
+"""The studies under attack, each run once, with the attacks of those tests that are to run."""
+
+from collections.abc import Generator
+
+import pytest
+
+from headway.sandbox import protection
+from tests.attacks.arena import Arena, Listeners, Told, git
+from tests.attacks.guarded import ATTACKS, HONEST
+from tests.attacks.playing import chosen, mixed, play
+from tests.attacks.tiny import GUARDED
+
+SOUND = protection().sound
+
+
+@pytest.fixture(scope="session")
+def protected() -> None:
+    if not SOUND:
+        pytest.skip(f"no sandbox that would hold the attacks on this machine: {protection()}")
+
+
+@pytest.fixture(scope="session")
+def guarded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, protected: None
+) -> Generator[Arena]:
+    """A guarded repository whose study has run, with attacks before, between and behind the honest changes."""
+    arena = Arena.lay_out(tmp_path_factory.mktemp("guarded"), GUARDED)
+    git(arena.repository, "config", "filter.evil.smudge", f"touch {arena.folder}/elsewhere/evil; cat")
+    git(arena.repository, "config", "filter.evil.clean", f"touch {arena.folder}/elsewhere/evil; cat")
+    git(arena.repository, "config", "diff.evil.textconv", f"touch {arena.folder}/elsewhere/evil; cat")
+    listeners = Listeners(arena.token)
+    arena.ports, arena.heard = listeners.ports, listeners.heard
+    honest = {name: ({"train.py": GUARDED["train.py"].replace(*edit)}, name) for name, edit in HONEST.items()}
+    play(arena, mixed(chosen(request, ATTACKS), honest))
+    yield arena
+    listeners.close()
+
+
+@pytest.fixture
+def told(request: pytest.FixtureRequest, guarded: Arena) -> Told:
+    """What came of the attack that stands above the test."""
+    return guarded.told(request.function.__name__)
