@@ -11,19 +11,17 @@ from pathlib import Path
 from typing import cast
 
 from headway.core import HeadwayError, UsageError, digest, digest_bytes
-from headway.sandbox import seccomp
 from headway.sandbox.bubblewrap import Sandbox
 from headway.sandbox.collect import collect
 from headway.sandbox.limits import SandboxLimits
+from headway.sandbox.result_pipe import ResultPipe
 from headway.sandbox.running import Ended
 from headway.sandbox.view import Mount
 
 __all__ = ["Bound", "GuardedEvaluation", "Scored", "checked"]
 
 _OUTPUTS = Path("/candidate")
-_HELPER = Path("/headway/headway_result.py")
 _LARGEST_EVALUATOR, _MOST_EVALUATOR_FILES = 4 * 1024**3, 1_000_000
-_LARGEST_RESULT = 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,41 +115,23 @@ class GuardedEvaluation:
         strange = _not_plain(outputs)
         if strange:
             return Scored(metrics=None, problem=f"the candidate left {strange}, and only files and folders are scored")
-        nonce = secrets.token_hex(32)
-        lines = bytearray()
-        nonce_out, result_in, result_out = seccomp.open_program(f"{nonce}\n".encode()), *os.pipe()
-        try:
-            with self._sandbox(nonce_out, result_out).popen(
+        with ResultPipe() as pipe:
+            ended = pipe.run(
+                self._sandbox(pipe),
                 [word.replace("{outputs}", str(_OUTPUTS)) for word in self.command],
-                passed=(nonce_out, result_out),
-                inputs={result_in: lambda data: lines.extend(data[: _LARGEST_RESULT + 1 - len(lines)])},
-                shown=(
-                    Mount(_OUTPUTS, "read", outputs.resolve()),
-                    Mount(_HELPER, "read", Path(__file__).with_name("headway_result.py")),
-                ),
-            ) as running:
-                running.wait()
-                ended = running.close()
-        finally:
-            for descriptor in (nonce_out, result_in, result_out):
-                os.close(descriptor)
+                shown=(Mount(_OUTPUTS, "read", outputs.resolve()),),
+            )
         self._check()
-        return self._judge(ended, bytes(lines), nonce)
+        return self._judge(ended, pipe)
 
-    def _sandbox(self, nonce: int, result: int) -> Sandbox:
-        path = os.pathsep.join(filter(None, (str(_HELPER.parent), self.environment.get("PYTHONPATH"))))
+    def _sandbox(self, pipe: ResultPipe) -> Sandbox:
         return Sandbox(
             root=self.folder,
             readable=self.readable,
             limits=self.limits,
-            environment={
-                "PYTHONDONTWRITEBYTECODE": "1",
-                **self.environment,
-                "PYTHONPATH": path,
-                "HEADWAY_OUTPUTS": str(_OUTPUTS),
-                "HEADWAY_NONCE_FD": str(nonce),
-                "HEADWAY_RESULT_FD": str(result),
-            },
+            environment=pipe.environment(
+                {"PYTHONDONTWRITEBYTECODE": "1", **self.environment, "HEADWAY_OUTPUTS": str(_OUTPUTS)}
+            ),
         )
 
     def _check(self) -> None:
@@ -161,25 +141,21 @@ class GuardedEvaluation:
                 f"The evaluator's copy {self.folder} was changed: its digest is {found}. Delete it and run again."
             )
 
-    def _judge(self, ended: Ended, data: bytes, nonce: str) -> Scored:
-        lines = [line for line in data.split(b"\n") if line.strip()]
-        true = [line.removeprefix(nonce.encode() + b" ") for line in lines if line.startswith(nonce.encode() + b" ")]
-        forged = len(lines) - len(true)
-
+    def _judge(self, ended: Ended, pipe: ResultPipe) -> Scored:
         def none(problem: str) -> Scored:
-            return Scored(metrics=None, problem=problem, forged=forged, ended=ended)
+            return Scored(metrics=None, problem=problem, forged=pipe.forged, ended=ended)
 
-        if len(data) > _LARGEST_RESULT:
+        if pipe.flooded:
             return none("more was written to the result pipe than a result has")
         if not ended.ok:
             return none(f"the evaluator ended by {ended.reason} ({ended.signal if ended.code is None else ended.code})")
-        if len(true) != 1:
-            return none(f"the evaluator reported {len(true)} results, and one is expected")
+        if len(pipe.results) != 1:
+            return none(f"the evaluator reported {len(pipe.results)} results, and one is expected")
         try:
-            metrics = checked(json.loads(true[0]), self.metrics)
+            metrics = checked(json.loads(pipe.results[0]), self.metrics)
         except ValueError as error:
             return none(str(error))
-        return Scored(metrics=metrics, forged=forged, ended=ended)
+        return Scored(metrics=metrics, forged=pipe.forged, ended=ended)
 
 
 def checked(values: object, bounds: Mapping[str, Bound]) -> Mapping[str, float]:
