@@ -50,9 +50,9 @@ def test_scores_that_scatter_widely_do_not_drown_what_others_gain(tmp_path: Path
     is_accepted(arena.told("good"))
 
 
-def test_one_lucky_seed_is_no_improvement(tmp_path: Path):
-    arena = judged(tmp_path, {"lucky": scored("0.0 if seed in (0, 1001, 1002) else 1.6134")})
-    assert not arena.told("lucky").accepted
+def test_who_shines_on_the_seeds_of_the_race_alone_does_not_stand_before_others(tmp_path: Path):
+    arena = judged(tmp_path, {"shining": scored("0.0 if seed == 0 or seed > 1000 else 1.6134")})
+    assert not arena.told("shining").accepted
     is_accepted(arena.told("good"))
 
 
@@ -61,4 +61,4 @@ def test_a_perfect_score_of_zero_is_what_the_model_is_worth(tmp_path: Path):
     arena = judged(tmp_path, {"perfect": scored("0.0")})
     perfect = arena.told("perfect")
     assert perfect.decision == "accepted (guarded)"
-    assert set(perfect.values.values()) == {0.0}
+    assert max(perfect.values.values()) < 1e-30

@@ -100,7 +100,7 @@ class TestOpenEvolve(RepositoryConformance):
     example = LAYOUTS / "openevolve"
     editable, read_only = "initial_program.py", "evaluator.py"
     changes = Changes(
-        better=("ROUNDS = 40", "ROUNDS = 400"),
+        better=("ROUNDS = 40", "ROUNDS = 250"),
         crash=("return points", "return points.x"),
         silent=("return points", "import os; os._exit(0)"),
         not_a_number=("return points", "math.dist = lambda a, b: math.nan\n    return points"),

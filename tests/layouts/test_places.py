@@ -8,6 +8,7 @@ import pytest
 
 from headway.core import TrialState
 from headway.experiments.layouts import find_layout
+from headway.studies.repositories import files_of
 from headway.testing.layouts import copy_repository, run_steps
 from headway.testing.repositories import committed, edited, git, studied
 
@@ -28,11 +29,21 @@ def ideas_of(tree, file="train.py", **edits):
 
 def test_a_folder_without_git_is_judged_on_a_copy_of_it(tree, tmp_path):
     (tree / ".venv").mkdir()
-    with studied(tree, tmp_path / "store", ideas_of(tree, null=NULL, better=BETTER), seeds=6) as outcome:
+    with studied(tree, tmp_path / "store", ideas_of(tree, null=NULL, crash=("import math", "import maths"))) as outcome:
         assert outcome.verdict("null").decision == "identical"
-        assert outcome.verdict("better").decision == "accepted (guarded)"
+        assert "No module named 'maths'" in outcome.verdict("crash").sentence
         assert outcome.after() == outcome.before
         assert not (tree / ".git").exists()
+        (copy,) = (outcome.store.folder / "bases").iterdir()
+        assert sorted(path.name for path in copy.iterdir()) == sorted({*outcome.before, "README.md"})
+
+
+@pytest.mark.slow
+def test_what_is_accepted_without_git_is_what_others_build_on(tree, tmp_path):
+    with studied(tree, tmp_path / "store", ideas_of(tree, better=BETTER), seeds=6) as outcome:
+        assert outcome.verdict("better").decision == "accepted (guarded)"
+        text = files_of(outcome.store, outcome.record, outcome.candidates["better"])["train.py"]
+        assert text == edited((tree / "train.py").read_text(), BETTER)
 
 
 def test_a_part_of_a_larger_repository_is_an_experiment_of_its_own(tree, tmp_path):

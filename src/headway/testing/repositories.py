@@ -18,7 +18,7 @@ import os
 import subprocess
 import time
 from abc import ABC
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -127,7 +127,7 @@ def studied(
     seeds: int = 2,
     time_limit: float | None = None,
     unsafe: bool = False,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Run a study of the repository at `tree` with ideas, each the new texts of files, and give what came of it.
 
     Ideas run in their order. The study ends when none is left.

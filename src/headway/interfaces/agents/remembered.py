@@ -1,5 +1,6 @@
 """What a process has worked out of candidates: they never change, and twenty agents ask for the same board."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -16,6 +17,7 @@ class Remembered(Generic[_Found]):
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._lock = threading.RLock()
         self._found: OrderedDict[tuple[str | None, ...], _Found] = OrderedDict()
 
     def get(
@@ -24,8 +26,12 @@ class Remembered(Generic[_Found]):
         """Return what is known of the candidates `names`, or find it."""
         key = (str(store.folder), study.name, str(study.created), *names)
         found = self._found.get(key)
-        if found is None:
-            found = self._found[key] = find()
-            while len(self._found) > self._most:
-                self._found.popitem(last=False)
-        return found
+        if found is not None:
+            return found
+        with self._lock:  # of twenty who ask for the first time at once, one works it out
+            found = self._found.get(key)
+            if found is None:
+                found = self._found[key] = find()
+                while len(self._found) > self._most:
+                    self._found.popitem(last=False)
+            return found

@@ -15,6 +15,9 @@ from headway.store import Store, StudyRecord, is_accepted
 __all__ = ["Change", "change_of", "files_of", "is_repository", "official_of", "patch_files"]
 
 
+_LARGEST = 500_000  # characters of a changed file: its syntax tree takes some hundred times as much memory
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """Hold a candidate of a repository: a configuration of its knobs, and the files that it changes beside them.
@@ -69,6 +72,12 @@ def change_of(
     for item in _patches(patch, file, files):
         after |= _applied(experiment.layout, item, after)
     changed = {path: text for path, text in after.items() if experiment.sources.get(path) != text}
+    for path, text in changed.items():
+        if len(text) > _LARGEST:
+            raise UsageError(
+                f"The changed {path} would have {len(text):,} characters. At most {_LARGEST:,} are looked through: data "
+                "belongs into files of its own."
+            )
     baseline: dict[str, Any] = dict(record.definition["baseline"])
     space = Space.from_json(record.definition["space"])
     given = dict(config or {})
