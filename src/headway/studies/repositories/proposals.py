@@ -75,7 +75,7 @@ def change_of(
     for path, text in changed.items():
         if len(text) > _LARGEST:
             raise UsageError(
-                f"The changed {path} would have {len(text):,} characters. At most {_LARGEST:,} are looked through: data "
+                f"The changed {path} would have {len(text):,} characters, and {_LARGEST:,} at most are read: data "
                 "belongs into files of its own."
             )
     baseline: dict[str, Any] = dict(record.definition["baseline"])
