@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from headway.sandbox.collect import Kept
     from headway.sandbox.guarded import Bound, GuardedEvaluation, Scored
     from headway.sandbox.limits import SandboxLimits
+    from headway.sandbox.result_pipe import ResultPipe
     from headway.sandbox.running import Ended, Running
     from headway.sandbox.trying import Protection, protection
     from headway.sandbox.view import interpreter_paths
@@ -23,6 +24,7 @@ __all__ = [
     "GuardedEvaluation",
     "Kept",
     "Protection",
+    "ResultPipe",
     "Running",
     "Sandbox",
     "SandboxLimits",
@@ -38,6 +40,7 @@ __getattr__ = lazily(
         "guarded": ("Bound", "GuardedEvaluation", "Scored"),
         "limits": ("SandboxLimits",),
         "trying": ("Protection", "protection"),
+        "result_pipe": ("ResultPipe",),
         "running": ("Ended", "Running"),
         "bubblewrap": ("Sandbox",),
         "view": ("interpreter_paths",),

@@ -23,7 +23,7 @@ from headway.experiments.layouts.interpreter import python_of, uv_notes, without
 from headway.experiments.metrics import LineSplitter
 from headway.experiments.repositories.absent import absent_files
 from headway.experiments.repositories.environment import environment_of
-from headway.experiments.repositories.steps import Place, Ran, run_plainly, run_sandboxed
+from headway.experiments.repositories.steps import Place, Ran, run_plainly, run_sandboxed, run_scorer
 from headway.experiments.repositories.suspicion import suspicions
 from headway.experiments.repositories.trees import Base, base_from_json
 from headway.experiments.run import Run, StepsFailed
@@ -312,7 +312,7 @@ class _Trial:
                     (tree / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.move(place.tree / name, tree / name)
             _link_data(self._layout, tree)
-            return run_sandboxed(self._without_uv(step), fresh, self._hear)
+            return run_scorer(self._without_uv(step), fresh, self._hear)
         finally:
             self._experiment.base.remove(work / "tree")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from headway.core import UsageError
 from headway.experiments import layouts
 from headway.experiments.layouts import Finished, Step
-from headway.sandbox import Sandbox, SandboxLimits
+from headway.sandbox import Ended, ResultPipe, Sandbox, SandboxLimits
 
 __all__ = ["Place", "Ran", "run_plainly", "run_sandboxed"]
 
@@ -58,6 +58,11 @@ class Place:
         return self.work / _TREE / self.prefix if self.prefix else self.work / _TREE
 
     @property
+    def prefixed(self) -> str:
+        """Return the experiment's folder, from `work` on."""
+        return f"{_TREE}/{self.prefix}" if self.prefix else _TREE
+
+    @property
     def results(self) -> Path:
         """Return the folder of results."""
         return self.work / _RESULTS
@@ -79,12 +84,37 @@ def run_sandboxed(step: Step, place: Place, on_output: Callable[[bytes], None]) 
 
     Of what it made, its results and the files that a later step reads are copied to the host, links never.
     """
-    prefix = f"{_TREE}/{place.prefix}" if place.prefix else _TREE
-    sandbox = Sandbox(
+    into = place.work / "kept"
+    keep = [_RESULTS, *(f"{place.prefixed}/{name}" for name in place.keeps)]
+    environment = {**_passed_on(), **step.environment, "PATH": _path(step), "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = _sandbox(step, place, environment).run(
+        _in_tree(step, place), keep=keep, into=into, merge=True, on_output=on_output
+    )
+    _take_over(into, place.work)
+    return _ran(step, ended, ended.stdout)
+
+
+def run_scorer(step: Step, place: Place, on_output: Callable[[bytes], None]) -> Ran:
+    """Run what scores a candidate, in a sandbox that nothing of the candidate's code ever ran in.
+
+    It prints its metric, or reports it with a nonce through a pipe (`from headway_result import report`). Where it does
+    the latter, nothing that it prints counts: what it shows of the candidate's files could look like a score.
+    """
+    with ResultPipe() as pipe:
+        environment = {**_passed_on(), **step.environment, "PATH": _path(step), "PYTHONDONTWRITEBYTECODE": "1"}
+        sandbox = _sandbox(step, place, pipe.environment(environment))
+        ended = pipe.run(sandbox, _in_tree(step, place), merge=True, on_output=on_output)
+    told = b"\n".join(pipe.results) if pipe.results or pipe.forged or pipe.flooded else ended.stdout
+    return _ran(step, ended, told)
+
+
+def _sandbox(step: Step, place: Place, environment: Mapping[str, str]) -> Sandbox:
+    prefix = place.prefixed
+    return Sandbox(
         root=place.work,
         readable=place.readable,
         scratch=(prefix, *(f"{prefix}/{name}" for name in place.writes if (place.tree / name).is_dir()), _RESULTS),
-        environment={**_passed_on(), **step.environment, "PATH": _path(step), "PYTHONDONTWRITEBYTECODE": "1"},
+        environment=environment,
         devices=_gpus() if place.gpus else (),
         limits=SandboxLimits(
             wall_seconds=step.wall_seconds,
@@ -94,11 +124,13 @@ def run_sandboxed(step: Step, place: Place, on_output: Callable[[bytes], None]) 
             output_bytes=_MOST_OUTPUT,
         ),
     )
-    words = ["/bin/sh", "-c", _IN_TREE, "step", str(place.tree), *step.words]
-    into = place.work / "kept"
-    keep = [_RESULTS, *(f"{prefix}/{name}" for name in place.keeps)]
-    ended = sandbox.run(words, keep=keep, into=into, merge=True, on_output=on_output)
-    _take_over(into, place.work)
+
+
+def _in_tree(step: Step, place: Place) -> list[str]:
+    return ["/bin/sh", "-c", _IN_TREE, "step", str(place.tree), *step.words]
+
+
+def _ran(step: Step, ended: Ended, output: bytes) -> Ran:
     strange = [f"it left {name}" for name in ended.left]
     strange += [f"of what it left, {text}" for text in ended.kept.refused if not _missing(text)]
     timed_out = ended.reason == "wall"
@@ -106,7 +138,7 @@ def run_sandboxed(step: Step, place: Place, on_output: Callable[[bytes], None]) 
     if ended.reason not in ("exit", "signal"):
         code = -signal.SIGKILL
     return Ran(
-        finished=Finished(step=step.name, code=code, output=ended.stdout.decode(errors="replace"), timed_out=timed_out),
+        finished=Finished(step=step.name, code=code, output=output.decode(errors="replace"), timed_out=timed_out),
         passed=_WORDS.get(ended.reason, ""),
         strange=_some(strange),
         peak_memory_bytes=ended.peak_memory_bytes,
