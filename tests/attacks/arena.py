@@ -79,6 +79,7 @@ class Arena:
     ports: tuple[int, int] = (0, 0)
     heard: list[str] = field(default_factory=list[str])
     before: dict[str, str] = field(default_factory=dict[str, str])
+    after: dict[str, str] = field(default_factory=dict[str, str])
     living: list[int] = field(default_factory=list[int])
     proposed: dict[str, str] = field(default_factory=dict[str, str])
     _told: dict[str, Told] = field(default_factory=dict[str, Told])
@@ -127,7 +128,8 @@ class Arena:
             "elsewhere": str(self.folder / "elsewhere"), "token": self.token, "tcp": self.ports[0], "udp": self.ports[1],
             "engine": os.getpid(),
         }  # fmt: skip
-        return text.replace("# world\n", "".join(f"{name} = {value!r}\n" for name, value in known.items()))
+        used = {name: value for name, value in known.items() if re.search(rf"\b{name}\b", text)}
+        return text.replace("# world\n", "".join(f"{name} = {value!r}\n" for name, value in used.items()))
 
     def refusal(self, study: Study, name: str, **sent: object) -> str:
         """Return why a candidate is refused at the door."""
@@ -143,6 +145,7 @@ class Arena:
         with _environment(TMPDIR=str(self.folder / "tmp"), HOME=str(self.folder / "home"), ATTACK_SECRET=self.token):
             study.run(store=self.store, workers=2, observer=QuietObserver())
         self.living = processes.carrying(f"{MARK}={self.token}")
+        self.after = self.around()
 
     def told(self, name: str) -> Told:
         """Return what came of a candidate; where it was moved onto what was accepted meanwhile, of the moved one."""
@@ -183,6 +186,11 @@ class Arena:
             moved=moved,
         )
 
+    @property
+    def changed(self) -> set[str]:
+        """Return which paths around the store the study has changed."""
+        return {path for path in self.before.keys() | self.after.keys() if self.before.get(path) != self.after.get(path)}
+
     def around(self) -> dict[str, str]:
         """Return all that lies around the store: the repository with its .git, the holdout, and everybody's folders."""
         return listing(self.folder, without=lambda path: path.startswith("store/"))
@@ -220,7 +228,7 @@ class Listeners:
 
 def git(folder: Path, *words: str) -> str:
     """Call git as a person does."""
-    named = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    named = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"]
     done = subprocess.run(["git", "-C", str(folder), *named, *words], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 

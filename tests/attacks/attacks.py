@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 __all__ = ["ATTEMPT", "Attacks"]
 
 # What an attack says: `[name] done RESULT` or `[name] refused ERROR`. So a test knows that the attack was made.
-ATTEMPT = """# world
-import os
-
+ATTEMPT = """
 def attempt(name, function, *words):
     try:
         result = function(*words)
@@ -57,6 +55,7 @@ class Attacks:
         return registered
 
     def put(self, place: str, code: str) -> str:
-        """Return the edited file with an attack at one of its marks."""
+        """Return the edited file with an attack at one of its marks, and before it only what the attack needs."""
         assert self.source.count(place) == 1
-        return self.source.replace(place, f"{ATTEMPT}{code}\n")
+        helpers = ("import os\n" if "os." in code else "") + (ATTEMPT if "attempt(" in code else "")
+        return self.source.replace(place, f"# world\n{helpers}{code}\n")

@@ -25,9 +25,7 @@ def guarded(
 ) -> Generator[Arena]:
     """A guarded repository whose study has run, with attacks before, between and behind the honest changes."""
     arena = Arena.lay_out(tmp_path_factory.mktemp("guarded"), GUARDED)
-    git(arena.repository, "config", "filter.evil.smudge", f"touch {arena.folder}/elsewhere/evil; cat")
-    git(arena.repository, "config", "filter.evil.clean", f"touch {arena.folder}/elsewhere/evil; cat")
-    git(arena.repository, "config", "diff.evil.textconv", f"touch {arena.folder}/elsewhere/evil; cat")
+    _set_traps(arena)
     listeners = Listeners(arena.token)
     arena.ports, arena.heard = listeners.ports, listeners.heard
     honest = {name: ({"train.py": GUARDED["train.py"].replace(*edit)}, name) for name, edit in HONEST.items()}
@@ -40,3 +38,15 @@ def guarded(
 def told(request: pytest.FixtureRequest, guarded: Arena) -> Told:
     """What came of the attack that stands above the test."""
     return guarded.told(request.function.__name__)
+
+
+def _set_traps(arena: Arena) -> None:
+    """Let git run programs, wherever it may be made to."""
+    trap = f"touch {arena.folder}/elsewhere/evil; cat"
+    named = ("filter.evil.smudge", "filter.evil.clean", "diff.evil.textconv", "merge.evil.driver", "core.fsmonitor")
+    for name in named:
+        git(arena.repository, "config", name, trap)
+    for name in ("post-checkout", "reference-transaction", "post-commit", "pre-commit", "post-index-change"):
+        hook = arena.repository / ".git" / "hooks" / name
+        hook.write_text(f"#!/bin/sh\n{trap}\n")
+        hook.chmod(0o755)

@@ -51,8 +51,12 @@ def test_scores_that_scatter_widely_do_not_drown_what_others_gain(tmp_path: Path
 
 
 def test_who_shines_on_the_seeds_of_the_race_alone_does_not_stand_before_others(tmp_path: Path):
-    arena = judged(tmp_path, {"shining": scored("0.0 if seed == 0 or seed > 1000 else 1.6134")})
+    """A candidate knows its seed, and so whether it is in the race or in the confirmation."""
+    arena = Arena.lay_out(tmp_path, GUARDED)
+    shining = scored("0.0 if seed == 0 or seed > 1000 else 1.6134")
+    play(arena, {"shining": ({"train.py": shining}, "shining")})
     assert not arena.told("shining").accepted
+    play(arena, _GOOD)
     is_accepted(arena.told("good"))
 
 

@@ -11,7 +11,7 @@ random.seed(42)
 def sort(items: list) -> list:
     if len(items) <= max(1, SMALL):
         return by_insertion(items)
-    drawn = by_insertion(random.sample(items, PIVOTS if len(items) > 10 * PIVOTS else 1))
+    drawn = by_insertion(random.sample(items, PIVOTS if len(items) > 5 * PIVOTS else 1))
     pivot = drawn[len(drawn) // 2]
     rest = [item for item in items if item is not pivot]
     below = [item for item in rest if item < pivot]

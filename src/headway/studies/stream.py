@@ -152,7 +152,8 @@ class Stream:
 
     def _write(self, candidate: str, verdict: _Verdict, *, last: bool = False) -> None:
         data = verdict.data if self._trust is None else {**verdict.data, "trust": self._trust}
-        sentence = verdict.sentence if self._trust is None else f"{verdict.sentence} Trust: {self._trust}."
+        told = self._trust is None or f"({self._trust})" in verdict.sentence
+        sentence = verdict.sentence if told else f"{verdict.sentence} Trust: {self._trust}."
         decision = verdict.decision
         if is_accepted(decision) and self._trust is not None:
             decision = f"{decision} ({self._trust})"

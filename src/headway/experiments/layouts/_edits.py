@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -42,8 +43,14 @@ def replace(source: str, edits: Sequence[Edit]) -> str:
 
 def _span(data: bytes, node: ast.expr) -> tuple[int, int]:
     # Lines end where the tokenizer ends them, and columns count bytes: str.splitlines would count form feeds as ends.
-    skipped = len(_BOM) if data.startswith(_BOM) else 0
-    starts = [skipped, *(found.end() for found in re.finditer(rb"\r\n|\n|\r", data))]
+    starts = _starts(data)
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
     return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+
+
+@lru_cache(maxsize=16)
+def _starts(data: bytes) -> Sequence[int]:
+    """Return where each line begins; asked for every node of a source."""
+    skipped = len(_BOM) if data.startswith(_BOM) else 0
+    return [skipped, *(found.end() for found in re.finditer(rb"\r\n|\n|\r", data))]

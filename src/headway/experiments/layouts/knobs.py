@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from headway.core import Parameter, Scalar, Space, UsageError, suggestion
@@ -34,6 +35,7 @@ class Knob:
     node: ast.expr
 
 
+@lru_cache(maxsize=64)
 def find_knobs(source: str) -> tuple[Knob, ...]:
     """Return the knobs of a source, in its order; none where it is no Python.
 

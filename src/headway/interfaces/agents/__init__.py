@@ -1,14 +1,19 @@
 """The eight verbs of agents as plain functions over the store: the MCP server and the command line both call them.
 
 board           brief, status: the study as all see it
+open_board      the same for a study that stays open, whose ideas are judged as they come
 proposing       propose: claim an idea
-waiting         wait: what ended since
+waiting         wait: what came since; news: the verdicts that did
 results         result, compare
 failures        explain_failure
 promoting       promote
 verbs           the verbs by name, with their arguments: checked here for both ways in
 answers         sizes and quotations
+bookkeeping     budget, counts, causes of failures
 candidates      which candidate is meant, where it stands
+ideas           candidates as rows of the board; kinds: knobs or code; imported: what an old ledger holds
+repository      how a repository is run, and its candidates' files; changed: the code of one candidate
+remembered      what is worked out once a process
 configurations  what is not given is the baseline's
 whereabouts     the store's folder in commands, whether an engine lives
 

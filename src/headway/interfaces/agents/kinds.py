@@ -18,7 +18,7 @@ from headway.store import CandidateRecord, Store, StudyRecord
 
 __all__ = ["kind_json"]
 
-_MOST_PATHS = 4
+_MOST_PATHS, _LONGEST_VALUE = 4, 40
 _known: Remembered[dict[str, Any]] = Remembered(1000)
 _CONSTANT = re.compile(r"([A-Za-z_]\w*)\s*(?::[^=]+)?=\s*([^#=][^#]*?)\s*(?:#.*)?")
 
@@ -87,9 +87,9 @@ def _turned(old: str, new: str) -> dict[str, Any] | None:
 
 
 def _value(text: str) -> Any:
-    """Return the number or text that is written; what is computed, as it is written."""
+    """Return the number or text that is written, or what is computed as it is written: a few words, no message."""
     try:
         value: object = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
-    return value if isinstance(value, bool | int | float | str) else text
+        value = text
+    return value if isinstance(value, bool | int | float) else str(value)[:_LONGEST_VALUE]

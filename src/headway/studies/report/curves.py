@@ -239,4 +239,4 @@ def _key(series: str, words: str, decision: str = "") -> Html:
         class_="swatch",
         aria_hidden="true",
     )
-    return tag("span", swatch, words, f" ({decision})" if decision else "", class_="key")
+    return tag("span", swatch, words, f": {decision}" if decision else "", class_="key")

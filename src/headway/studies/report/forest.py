@@ -99,7 +99,8 @@ def _row(view: View, item: Finding, scale: Scale, y: float) -> Html:
     decision = item.verdict.decision
     row = view.row(item.verdict.candidate)
     dots = [tag("circle", cx=_inside(scale, gap), cy=y + 12, r=2.5, class_="pair") for gap in item.differences]
-    kind = decision if decision in SHAPES else "undecided"
+    first = decision.partition(" ")[0]  # "accepted (as printed)"
+    kind = first if first in SHAPES else "undecided"
     return tag(
         "g",
         tag("text", view.name(item.verdict.candidate), x=0, y=y - 2, class_="strong"),

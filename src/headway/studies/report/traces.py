@@ -60,9 +60,9 @@ def curves_of(store: Store, trial: TrialRecord) -> dict[str, Curve]:
 
 
 def common_metrics(traces: dict[str, list[Trace]], first: str) -> list[str]:
-    """Return the study's own metric, then those that most trials logged: eight at most."""
+    """Return the study's own metric, then losses, then those that most trials logged: eight at most."""
     counts = Counter({name: len(items) for name, items in traces.items() if name != first})
-    others = sorted(counts, key=lambda name: (-counts[name], name))
+    others = sorted(counts, key=lambda name: ("loss" not in name, -counts[name], name))
     return ([first] if first in traces else []) + others[: _METRICS - 1]
 
 

@@ -10,7 +10,7 @@ from headway.core import Space, SpaceError, UsageError, canonical_json
 from headway.experiments.layouts import Layout, Patch, WholeFiles, apply_patch, find_layout, parse_patch
 from headway.experiments.layouts.files import refuse_links
 from headway.experiments.repositories import RepositoryExperiment, base_from_json
-from headway.store import Store, StudyRecord, is_accepted
+from headway.store import Store, StudyRecord
 
 __all__ = ["Change", "change_of", "files_of", "is_repository", "official_of", "patch_files"]
 
@@ -40,8 +40,8 @@ def is_repository(record: StudyRecord) -> bool:
 
 def official_of(store: Store, record: StudyRecord) -> str:
     """Return the candidate that others build on: the last one accepted, else the baseline."""
-    accepted = [item.candidate for item in store.studies.verdicts(record.id) if is_accepted(item.decision)]
-    return accepted[-1] if accepted else store.studies.proposals(record.id, [0])[0].candidate
+    accepted = store.verdicts.accepted(record.id, 1)
+    return accepted[0].verdict.candidate if accepted else store.studies.proposals(record.id, [0])[0].candidate
 
 
 def patch_files(patch: str | None) -> dict[str, str]:
@@ -71,6 +71,12 @@ def change_of(
     after = dict(before)
     for item in _patches(patch, file, files):
         after |= _applied(experiment.layout, item, after)
+    baseline: dict[str, Any] = dict(record.definition["baseline"])
+    space = Space.from_json(record.definition["space"])
+    given = dict(config or {})
+    if given:  # written, as a knob that is turned back to the baseline's value is a change of what was accepted
+        space.check({**baseline, **given})
+        after |= experiment.layout.knobs(after).write(after, given)
     changed = {path: text for path, text in after.items() if experiment.sources.get(path) != text}
     for path, text in changed.items():
         if len(text) > _LARGEST:
@@ -78,19 +84,16 @@ def change_of(
                 f"The changed {path} would have {len(text):,} characters, and {_LARGEST:,} at most are read: data "
                 "belongs into files of its own."
             )
-    baseline: dict[str, Any] = dict(record.definition["baseline"])
-    space = Space.from_json(record.definition["space"])
-    given = dict(config or {})
+    if changed == {path: text for path, text in before.items() if experiment.sources.get(path) != text}:
+        raise UsageError("The proposal changes nothing in what it is made from. Send a patch, edited files, or a knob.")
     turned = experiment.layout.knobs(experiment.sources).turned(experiment.sources, changed) if changed else {}
-    if turned is not None and _in_space(space, {**baseline, **turned, **given}):
-        whole = space.check({**baseline, **turned, **given}) if space.parameters else {}
-        if not (changed and not turned and not given):  # comments alone are a change of code that does nothing
+    if turned is not None and _in_space(space, {**baseline, **turned}):
+        whole = space.check({**baseline, **turned}) if space.parameters else {}
+        if turned or not changed:  # comments alone are a change of code that does nothing
             kind: Literal["knobs", "none"] = "none" if whole == baseline else "knobs"
             return Change(config=whole, patch=None, kind=kind, parent=above.id, paths=tuple(sorted(changed)))
-    whole = space.check({**baseline, **given}) if space.parameters else {}
-    experiment.files(whole, changed)  # knobs that are to be turned must still be there
     return Change(
-        config=whole, patch=canonical_json(changed), kind="code", parent=above.id, paths=tuple(sorted(changed))
+        config=baseline, patch=canonical_json(changed), kind="code", parent=above.id, paths=tuple(sorted(changed))
     )
 
 
