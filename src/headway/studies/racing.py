@@ -19,6 +19,7 @@ _UNLIMITED = 1_000_000
 _DRIFT_ERROR = 0.01
 _NO_NOISE = 1e-9
 _MOST_SHARED = 0.95
+_FAR, _FAR_SDS = 20.0, 1e4  # sizes of the baseline's value, sds of a run: what lies further out counts as that far
 _DROPPED = -1  # no seed: what was not run
 
 
@@ -54,6 +55,8 @@ class Racing:
         self._race: Race | None = None
         self._in_race = {baseline: None}  # in the order in which they came
         self._results: list[tuple[str, int, float | None]] = []
+        self._excluded: set[str] = set()
+        self._range: tuple[float, float] = (-math.inf, math.inf)
         self.kept: list[str] = []  # in the order in which they became the one to beat
 
     @property
@@ -94,6 +97,18 @@ class Racing:
         self._results.append((candidate, seed, None if identical else value))
         if self._race is not None:
             self._observe(*self._results[-1])
+
+    def exclude(self, candidate: str) -> None:
+        """Hold the race again without a candidate that it kept, and that fresh seeds did not bear out.
+
+        Else it would stand before all others for what it only seemed to be: a candidate can know its seed.
+        """
+        self._excluded.add(candidate)
+        self._race = None
+        self._in_race = {self._baseline: None}
+        self.kept.clear()
+        if len(self._first_values()) >= 2:
+            self._begun()
 
     def drop(self, candidate: str) -> None:
         """Give up a candidate that goes on as another one."""
@@ -153,6 +168,7 @@ class Racing:
                 max_seeds=self._study.most_seeds,
                 shared=shared,
             )
+            self._range = _believed(self._first_values(), noise.sd)
             for result in self._results:
                 self._observe(*result)
         return self._race
@@ -166,10 +182,13 @@ class Racing:
 
     def _observe(self, candidate: str, seed: int, value: float | None) -> None:
         race = self._begun()
+        if candidate in self._excluded:
+            return
         if candidate not in self._in_race:
             self._in_race[candidate] = None
             race.add(candidate)
-        race.observe(candidate, self._index(seed), value)
+        low, high = self._range
+        race.observe(candidate, self._index(seed), None if value is None else min(max(value, low), high))
         if race.incumbent != ([self._baseline, *self.kept])[-1]:
             self.kept.append(race.incumbent)
 
@@ -213,3 +232,10 @@ class Racing:
 
     def _index(self, seed: int) -> int:
         return 0 if seed == self._study.seed else seed - self._study.seed - _FIRST_SEED
+
+
+def _believed(first: Sequence[float], sd: float) -> tuple[float, float]:
+    """Return between which values results are told apart: one that is absurd must not drown what is learned of others."""
+    centre = statistics.fmean(first)
+    reach = max(_FAR * abs(centre), _FAR_SDS * sd)
+    return centre - reach, centre + reach

@@ -94,11 +94,13 @@ class Stream:
         self._open: dict[str, None] = {}
         self.overtaken: Callable[[], None] = _nothing  # called when another candidate has become the official one
         self._decided: set[str] = set()
+        self._accepted: set[str] = set()
         self.hear: Callable[[VerdictRecord], None] = _nobody  # told of each verdict when it is in the record
         self.official = results.baseline  # what candidates are judged against
         for item in store.studies.verdicts(record.id):
             if not item.data.get("open"):
                 self._decided.add(item.candidate)
+                self._accepted |= {item.candidate} if is_accepted(item.decision) else set()
                 self.official = item.candidate if is_accepted(item.decision) else self.official
 
     def enter(self, candidate: str) -> None:
@@ -109,6 +111,10 @@ class Stream:
     def decided(self, candidate: str) -> bool:
         """Tell whether a candidate has its verdict."""
         return candidate in self._decided
+
+    def borne_out(self, candidate: str) -> bool:
+        """Tell whether nothing speaks against a candidate: it has no verdict yet, or was accepted."""
+        return candidate not in self._decided or candidate in self._accepted
 
     @property
     def to_confirm(self) -> list[str]:
@@ -166,6 +172,7 @@ class Stream:
         self._decided.add(candidate)
         if is_accepted(decision):
             self.official = candidate
+            self._accepted.add(candidate)
             self.overtaken()
         written = self._store.studies.verdict(self._record.id, candidate)
         if written is not None:

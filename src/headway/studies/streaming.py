@@ -53,7 +53,7 @@ class StreamPlan(StudyPlan):
             self._stream.enter(candidate)
             if self._stream.decided(candidate):
                 self._open.pop(number, None)
-        self._stream.settle()
+        self._settle()
         self._rebase_all()
         return recalled
 
@@ -77,7 +77,13 @@ class StreamPlan(StudyPlan):
     def ended(self, assignment: Assignment, trial: TrialRecord, *, reused: bool) -> None:
         """Take in a trial that ended, and write the verdicts that follow."""
         super().ended(assignment, trial, reused=reused)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Write the verdicts that follow, and take from the race whom they did not bear out."""
         self._stream.settle()
+        while (false := next((name for name in self._race.kept if not self._stream.borne_out(name)), None)) is not None:
+            self._race.exclude(false)
 
     def identical(self, trial: TrialRecord) -> bool:
         """Tell whether a trial came to the same as the baseline or the official version with the same seed.
@@ -104,8 +110,11 @@ class StreamPlan(StudyPlan):
         self._note = self._note or self._race.problem
         if wanted is None:
             return None
-        if wanted.kind == "run":
+        if wanted.kind == "run" and self._stream.borne_out(wanted.candidate):
             return self._assign_known(wanted.candidate, wanted.seed)
+        if wanted.kind == "run":  # it has its verdict, and a race that was held again took it up
+            self._race.exclude(wanted.candidate)
+            return self._next_of_race(busy)
         if wanted.kind == "over":
             self._search_over = not busy
             return None

@@ -53,6 +53,18 @@ def test_helix_reads_by_its_patterns_with_the_exponent_that_they_cut_off(tmp_pat
     assert layout.guard is not None
     assert [layout.guard.holds(0.2, value) for value in (0.1, 0.3, 0.31)] == [True, True, False]
     assert layout.notes == ("helix.yaml: these keys are ignored: owner.",)
+    twice = layout.read(ended("val_loss: 1\nval_loss: 2\nslope_error: 1\n"), tree, NOWHERE)
+    assert (twice.value, twice.notes) == (2.0, ("val_loss was printed 2 times; the last one counts.",))
+
+
+def test_helix_ends_a_run_and_guards_a_metric_as_helix_does_where_its_file_does_not_say(tmp_path):
+    tree = copied("helix", tmp_path)
+    path = tree / "helix.yaml"
+    path.write_text(path.read_text().replace("    max_degradation: 0.5\n", "").replace("    timeout_seconds: 20\n", ""))
+    layout = find_layout(tree)
+    assert layout.guard is not None
+    assert (layout.guard.tolerance, layout.steps(tree, NOWHERE)[0].wall_seconds) == (0.01, 300.0)
+    assert layout.branch_prefix == "helix/"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +105,32 @@ def test_the_older_form_of_pi_autoresearch_is_read(tmp_path):
     (tmp_path / "autoresearch.jsonl").unlink()
     with pytest.raises(UsageError, match="which metric counts"):
         find_layout(tmp_path)
+
+
+def test_the_folder_of_a_session_gets_its_logs_and_a_folder_elsewhere_is_told(tmp_path):
+    tree = copied("measured", tmp_path)
+    assert find_layout(tree).writes == (".auto",)
+    (tree / ".auto" / "config.json").write_text('{"workingDir": "elsewhere", "maxIterations": 3}')
+    assert find_layout(tree).notes == (".auto/config.json: workingDir is ignored: run Headway on that folder itself.",)
+
+
+def test_an_evaluator_that_returns_an_error_gave_no_score(tmp_path):
+    tree, results = copied("openevolve", tmp_path), tmp_path / "results"
+    layout = find_layout(tree)
+    layout.begin(tree, results)
+    (results / "evaluate_stage1.json").write_text('{"combined_score": 0.0, "error": "Timeout after 5 s"}')
+    reading = layout.read(ended("", "evaluate_stage1"), tree, results)
+    assert (reading.value, reading.problem) == (None, Reason.EXCEPTION)
+    assert reading.why == "The evaluator returned an error: Timeout after 5 s"
+
+
+def test_an_evaluator_that_wrote_nothing_gave_no_score(tmp_path):
+    tree, results = copied("shinka", tmp_path), tmp_path / "results"
+    layout = find_layout(tree)
+    layout.begin(tree, results)
+    assert layout.read(ended(""), tree, results).problem is Reason.NO_METRIC
+    (results / "metrics.json").write_text('{"combined_score": 1.0}')  # alone it does not say that it is correct
+    assert layout.read(ended(""), tree, results).problem is Reason.EXCEPTION
 
 
 def test_checks_that_fail_leave_no_score(tmp_path):
@@ -167,6 +205,13 @@ def test_a_headway_toml_that_does_not_hold_together_says_why(tmp_path, old, new,
     (tree / "headway.toml").write_text(text.replace(old, new))
     with pytest.raises(UsageError, match=said):
         find_layout(tree)
+
+
+def test_a_headway_toml_names_the_folders_that_get_new_files(tmp_path):
+    for name in ("declared", "scored"):
+        tree = copied(name, tmp_path / name)
+        (tree / "headway.toml").write_text((tree / "headway.toml").read_text() + 'writes = ["outputs"]\n')
+        assert find_layout(tree).writes == ("outputs",)
 
 
 def test_what_the_candidate_prints_does_not_count_where_a_scorer_does(tmp_path):

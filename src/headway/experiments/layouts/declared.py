@@ -1,7 +1,7 @@
 """Any repository that says in a `headway.toml` how it is run, and any other whose score a command can compute.
 
     [repository]
-    command = "python train.py --seed {seed}"
+    command = "python train.py --seed {seed}"   # or the code reads the variable HEADWAY_SEED
     metric = "val_loss"
     direction = "minimize"
     editable = ["train.py", "model/**"]
@@ -134,6 +134,7 @@ class DeclaredLayout(Layout):
         self._told = told
         self._words = command_words(root, told.command or "")
         self._check = None if told.check is None else command_words(root, told.check)
+        self._takes_seed = _takes_seed(root, self._words, self.files)
 
     @classmethod
     def is_at(cls, root: Path) -> bool:
@@ -181,8 +182,8 @@ class DeclaredLayout(Layout):
 
     @property
     def takes_seed(self) -> bool:
-        """Tell whether the command has a place for {seed}."""
-        return any("{seed}" in word for word in self._words)
+        """Tell whether the command has a place for {seed}, or the code reads HEADWAY_SEED."""
+        return self._takes_seed
 
     def steps(self, tree: Path, results: Path, *, seed: int = 0) -> tuple[Step, ...]:
         """Return the check, where there is one, and the command with `seed` in its place."""
@@ -337,6 +338,14 @@ class ScoredLayout(Layout):
         outer = _read_printed(told, self.metric, finished, scored.output)
         metrics = {**inner.metrics, **outer.metrics}
         return replace(outer, metrics=metrics, curve=inner.curve, memory_mb=inner.memory_mb, stage=inner.stage)
+
+
+def _takes_seed(root: Path, words: Sequence[str], files: EditableFiles) -> bool:
+    if any("{seed}" in word for word in words):
+        return True
+    scripts = [root / word for word in words if not Path(word).is_absolute() and (root / word).is_file()]
+    texts_read = [path.read_text(encoding="utf-8", errors="replace") for path in scripts]
+    return any("HEADWAY_SEED" in text for text in (*texts_read, *files.read(root).values()))
 
 
 def _data_of(root: Path, told: Declaration) -> tuple[Path, ...]:
