@@ -56,7 +56,11 @@ class Told:
     @property
     def values(self) -> dict[int, float]:
         """The scores by seed."""
-        return {item.seed: item.value for item in self.trials if item.state == TrialState.COMPLETE and item.value is not None}
+        return {
+            item.seed: item.value
+            for item in self.trials
+            if item.state == TrialState.COMPLETE and item.value is not None
+        }
 
     @property
     def attempts(self) -> dict[str, tuple[str, str]]:
@@ -189,7 +193,9 @@ class Arena:
     @property
     def changed(self) -> set[str]:
         """Return which paths around the store the study has changed."""
-        return {path for path in self.before.keys() | self.after.keys() if self.before.get(path) != self.after.get(path)}
+        return {
+            path for path in self.before.keys() | self.after.keys() if self.before.get(path) != self.after.get(path)
+        }
 
     def around(self) -> dict[str, str]:
         """Return all that lies around the store: the repository with its .git, the holdout, and everybody's folders."""
@@ -228,7 +234,16 @@ class Listeners:
 
 def git(folder: Path, *words: str) -> str:
     """Call git as a person does."""
-    named = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"]
+    named = [
+        "-c",
+        "user.name=Ada",
+        "-c",
+        "user.email=ada@example.com",
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "core.fsmonitor=false",
+    ]
     done = subprocess.run(["git", "-C", str(folder), *named, *words], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 

@@ -43,10 +43,10 @@ def told(request: pytest.FixtureRequest, guarded: Arena) -> Told:
 def _set_traps(arena: Arena) -> None:
     """Let git run programs, wherever it may be made to."""
     trap = f"touch {arena.folder}/elsewhere/evil; cat"
-    named = ("filter.evil.smudge", "filter.evil.clean", "diff.evil.textconv", "merge.evil.driver", "core.fsmonitor")
+    named = ("filter.evil.smudge", "filter.evil.clean", "diff.evil.textconv", "merge.evil.driver")
     for name in named:
         git(arena.repository, "config", name, trap)
-    for name in ("post-checkout", "reference-transaction", "post-commit", "pre-commit", "post-index-change"):
+    for name in ("post-checkout", "reference-transaction", "post-commit", "pre-commit"):
         hook = arena.repository / ".git" / "hooks" / name
         hook.write_text(f"#!/bin/sh\n{trap}\n")
         hook.chmod(0o755)

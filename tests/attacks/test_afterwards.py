@@ -12,11 +12,13 @@ def test_no_process_of_the_study_lives(guarded: Arena):
 
 def test_nothing_was_written_around_the_store_but_objects_and_refs_of_git(guarded: Arena):
     made = ("objects/", "refs/heads/headway", "refs/headway", "logs/refs/heads/headway", "worktrees")
-    assert {path for path in guarded.changed if not path.startswith(tuple(f"repository/.git/{name}" for name in made))} == set()
+    assert {
+        path for path in guarded.changed if not path.startswith(tuple(f"repository/.git/{name}" for name in made))
+    } == set()
 
 
 def test_git_ran_no_program_that_the_repository_names(guarded: Arena):
-    """Hooks, a file-system monitor and filters stand in its configuration, and would each leave a file."""
+    """Hooks and filters stand in its configuration, and would each leave a file."""
     assert not (guarded.folder / "elsewhere" / "evil").exists()
 
 
@@ -34,7 +36,9 @@ def test_the_branch_holds_the_honest_improvement_alone(guarded: Arena):
 
 
 def test_no_control_group_is_left():
-    groups = [path for root in ("memory", "pids", "cpuacct") for path in Path("/sys/fs/cgroup", root).rglob("headway-*")]
+    groups = [
+        path for root in ("memory", "pids", "cpuacct") for path in Path("/sys/fs/cgroup", root).rglob("headway-*")
+    ]
     own = [path for path in groups if f"-{__import__('os').getpid()}-" in path.name]
     assert own == []
 

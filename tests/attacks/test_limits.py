@@ -15,7 +15,9 @@ MEMORY = 256 * 1024**2
 
 
 @pytest.fixture(scope="module")
-def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, protected: None) -> Generator[Arena]:
+def small(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, protected: None
+) -> Generator[Arena]:
     arena = Arena.lay_out(tmp_path_factory.mktemp("small"), GUARDED)
     good = {"good": ({"train.py": GUARDED["train.py"].replace("STEPS = 10", "STEPS = 40")}, "good")}
     play(arena, {**chosen(request, ATTACKS), **good}, memory_bytes=MEMORY)

@@ -18,7 +18,9 @@ SCORE = GUARDED["score.py"].replace('open("labels.json")', 'open("private/labels
 
 
 @pytest.fixture(scope="module")
-def private(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, protected: None) -> Generator[Arena]:
+def private(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, protected: None
+) -> Generator[Arena]:
     folder = tmp_path_factory.mktemp("private")
     told = GUARDED["headway.toml"] + f'private = ["private", {json.dumps(str(folder / "holdout.json"))}]\n'
     files = {name: text for name, text in GUARDED.items() if name != "labels.json"}

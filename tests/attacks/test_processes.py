@@ -103,7 +103,9 @@ attempt("name", socket.getaddrinfo, "example.com", 80)
 attempt("ring", lambda: 1 / 0 if __import__("ctypes").CDLL(None).syscall(425, 8, 0) < 0 else "made")
 """)
 def test_no_socket_reaches_anybody(told: Told, guarded: Arena):
-    assert told.refused("tcp", "any", "six", "world", "datagram to the world", "abstract", "raw", "packet", "vsock", "name")
+    assert told.refused(
+        "tcp", "any", "six", "world", "datagram to the world", "abstract", "raw", "packet", "vsock", "name"
+    )
     assert told.refused("ring")
     assert guarded.heard == []  # a datagram to loopback is sent, and nobody is there
     came_to_nothing(told)

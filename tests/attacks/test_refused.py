@@ -1,6 +1,7 @@
 """Proposals that are refused at the door, in words, before anything of them is run; the study beside them goes on."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from tests.attacks.arena import Arena, git
 from tests.attacks.tiny import GUARDED
 
 GOOD = GUARDED["train.py"].replace("STEPS = 10", "STEPS = 40")
-WAITS_SECONDS = 20
+WAITS_SECONDS = 30  # many times what it takes where nothing stalls
 _CLAIM = """
 import json, resource, sys
 from pathlib import Path
@@ -65,7 +66,18 @@ def door(tmp_path_factory: pytest.TempPathFactory, protected: None) -> Generator
 
 @pytest.mark.parametrize(
     "path",
-    ["../x.py", "/etc/x", "sub/../../x", "sub/../../../elsewhere/x", "", ".", "..", "a\0b", "sub\\..\\x", "~/x/../../y"],
+    [
+        "../x.py",
+        "/etc/x",
+        "sub/../../x",
+        "sub/../../../elsewhere/x",
+        "",
+        ".",
+        "..",
+        "a\0b",
+        "sub\\..\\x",
+        "~/x/../../y",
+    ],
 )
 def test_a_path_that_leaves_the_repository_is_refused(door: Door, path: str):
     door.refuses({path: "x"}, "The patch")
@@ -112,7 +124,9 @@ def test_a_file_of_five_megabytes_is_refused(door: Door):
     door.refuses({"train.py": GUARDED["train.py"] + "#" + "x" * 5 * 2**20 + "\n"}, "train.py")
 
 
-@pytest.mark.parametrize("value", ["10; import os", "__import__('os')", float("nan"), float("inf"), 10**400, -1, True, [1], {}])
+@pytest.mark.parametrize(
+    "value", ["10; import os", "__import__('os')", float("nan"), float("inf"), 10**400, -1, True, [1], {}]
+)
 def test_a_knob_takes_no_other_value_than_its_range_has(door: Door, value: object):
     assert "STEPS" in door.arena.refusal(door.study, "knob", config={"STEPS": value})
 
@@ -126,7 +140,7 @@ PATHOLOGICAL = {
     "a long sum": f"LONG = {'1+' * 3000}1\n",
     "a long tuple": f"MANY = ({'1,' * 200_000})\n",
     "many constants": "".join(f"A{number} = {number}\n" for number in range(20_000)),
-    "a dotted import": f"import a{'.a' * 60_000}\n",
+    "a dotted import": f"import a{'.a' * 20_000}\n",
     "deep brackets": f"DEEP = {'(' * 5000}1{')' * 5000}\n",
     "many minus signs": f"MINUS = {'-' * 50_000}1\n",
     "many strings": "S = " + "'a'" * 50_000 + "\n",
@@ -144,7 +158,16 @@ def test_a_source_made_to_stall_the_host_is_answered_in_time(door: Door, name: s
 def test_the_study_beside_them_runs_and_nothing_was_written_elsewhere(door: Door):
     """Last in this file: the queue holds what was claimed above, and the honest change."""
     door.arena.propose(door.study, "good", files={"train.py": GOOD})
-    door.arena.run(door.study)
+    engine = multiprocessing.get_context("spawn").Process(target=_run, args=(door.arena,))
+    engine.start()
+    engine.join(WAITS_SECONDS * 3)
+    stalled = engine.is_alive()
+    engine.kill()
+    assert not stalled, "the engine stands still"
     assert door.arena.told("good").decision == "accepted (guarded)"
     assert list((door.arena.folder / "elsewhere").iterdir()) == []
     assert git(door.arena.repository, "status", "--porcelain") == ""
+
+
+def _run(arena: Arena) -> None:
+    arena.run(arena.study())

@@ -48,12 +48,14 @@ def test_modules_that_the_scorer_would_import_first_are_left_in_vain(told: Told)
     came_to_nothing(told)
 
 
-@ATTACKS.files({
-    "json.py": 'import sys\nif sys.argv[0] == "score.py":\n    print("val_error: 0.0", flush=True)\n    raise SystemExit\n'
-               'def load(file):\n    return eval(file.read())\ndef dump(what, file):\n    file.write(repr(what))\n'
-               '    file.close()\n    text = open("model.json").read().replace("\\x27", "\\x22")\n'
-               '    open("model.json", "w").write(text)\n',
-})
+@ATTACKS.files(
+    {
+        "json.py": 'import sys\nif sys.argv[0] == "score.py":\n    print("val_error: 0.0", flush=True)\n    raise SystemExit\n'
+        "def load(file):\n    return eval(file.read())\ndef dump(what, file):\n    file.write(repr(what))\n"
+        '    file.close()\n    text = open("model.json").read().replace("\\x27", "\\x22")\n'
+        '    open("model.json", "w").write(text)\n',
+    }
+)
 def test_a_module_that_the_patch_adds_is_not_there_for_the_scorer(told: Told):
     came_to_nothing(told)
 
@@ -68,7 +70,9 @@ for place in places:
 """)
 def test_result_files_and_the_real_ledger_cannot_be_written(told: Told, guarded: Arena):
     names = ("metrics.json", "correct.json", "results.tsv", "run.log")
-    assert told.refused(*(f"{place} {name}" for place in (guarded.repository, guarded.folder / "elsewhere") for name in names))
+    assert told.refused(
+        *(f"{place} {name}" for place in (guarded.repository, guarded.folder / "elsewhere") for name in names)
+    )
     written = [path for name in names for path in guarded.folder.rglob(name)]  # in the sandbox's own /tmp, perhaps
     assert not written
     came_to_nothing(told)

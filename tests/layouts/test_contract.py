@@ -95,7 +95,7 @@ class TestMeasured(RepositoryConformance):
     }
 
 
-class TestOpenEvolve(RepositoryConformance):
+class TestOpenEvolve(LayoutConformance):
     name = "openevolve"
     example = LAYOUTS / "openevolve"
     editable, read_only = "initial_program.py", "evaluator.py"
@@ -105,6 +105,10 @@ class TestOpenEvolve(RepositoryConformance):
         silent=("return points", "import os; os._exit(0)"),
         not_a_number=("return points", "math.dist = lambda a, b: math.nan\n    return points"),
     )
+
+
+@pytest.mark.slow
+class TestOpenEvolveInAStudy(TestOpenEvolve, RepositoryConformance):
     start = "    draw = random.Random(42)"
     harmful = ("STEP = 0.5", "STEP = 0.001")
     no_numbers = (
@@ -120,7 +124,7 @@ class TestOpenEvolve(RepositoryConformance):
     }
 
 
-class TestShinka(RepositoryConformance):
+class TestShinka(LayoutConformance):
     name = "shinka"
     example = LAYOUTS / "shinka"
     editable, read_only = "initial.py", "evaluate.py"
@@ -130,6 +134,10 @@ class TestShinka(RepositoryConformance):
         silent=("return shops", "import os; os._exit(0)"),
         not_a_number=("return shops", "return [(math.nan, math.nan)] * count"),
     )
+
+
+@pytest.mark.slow
+class TestShinkaInAStudy(TestShinka, RepositoryConformance):
     start = "    draw = random.Random(42)"
     harmful = ("shops = draw.sample(customers, count)", "shops = [customers[0]] * count")
     no_numbers = (
@@ -145,7 +153,7 @@ class TestShinka(RepositoryConformance):
     }
 
 
-class TestDeclared(RepositoryConformance):
+class TestDeclared(LayoutConformance):
     name = "headway.toml"
     example = LAYOUTS / "headway-toml"
     editable, read_only = "train.py", "model/data.py"
@@ -158,6 +166,10 @@ class TestDeclared(RepositoryConformance):
         silent=('print(f"val_loss: {val_loss:.6f}")', ""),
         not_a_number=('print(f"val_loss: {val_loss:.6f}")', 'print("val_loss: nan")'),
     )
+
+
+@pytest.mark.slow
+class TestDeclaredInAStudy(TestDeclared, RepositoryConformance):
     start = "train = draws(256, 0)"
     harmful = ('"--steps", type=int, default=128', '"--steps", type=int, default=1')
     no_numbers = (
@@ -173,6 +185,7 @@ class TestScored(RepositoryConformance):
     example = LAYOUTS / "headway-toml-scored"
     editable, read_only = "train.py", "score.py"
     trust = "guarded"
+    seeds = 4
     changes = Changes(
         better=("STEPS = 200", "STEPS = 4000"),
         crash=("random.seed(42)", "random.sow(42)"),

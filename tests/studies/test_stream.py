@@ -174,3 +174,26 @@ def test_a_sampler_proposes_where_nothing_waits(play):
     player.play()
     assert 0 < len(player.asked) <= 40
     assert len(player.verdicts()) >= 5
+
+
+def test_nobody_is_rejected_against_one_that_is_not_accepted_yet(play):
+    def lucky(config, seed):  # with the race's seeds alone
+        if config["x"] != 100:
+            return usual(config, seed)
+        return 0.5 if 1 <= seed <= SEEDS else 0.001
+
+    player = play(lucky)
+    luck, good = player.propose(100), ""
+    while luck not in player.plan.racing.kept:
+        assignment = player.plan.next(())
+        player.asked.append(assignment)
+        beside = None
+        if assignment.candidate == luck:  # another worker runs this one at the same time
+            good = player.propose(300)
+            beside = player.plan.next((assignment,))
+        player.end(assignment)
+        if beside is not None:
+            player.end(beside)
+    found = player.play().verdicts()
+    assert found[luck].decision in ("undecided", "rejected")
+    assert is_accepted(found[good].decision), found[good].sentence

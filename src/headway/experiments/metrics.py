@@ -16,6 +16,7 @@ _WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:_\d+)*)"
 _NUMBER = rf"[-+]?(?:{_WHOLE}(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _END = r"(?=$|[\s,;|)\]%}]|\.(?:\s|$))"
 _UNIT = r"(?:[a-zA-Z]{1,4}(?=$|[\s,;|)\]]))"
+_LONGEST_PAIRS = 4096  # characters of a line that is looked through for pairs: no progress bar is longer
 _PAIR = re.compile(
     r"(?<![\w./-])(?![\w./-]*[./][\w-]*:\d+(?!\S*[.e]\d))"  # train.py:12 is a place in a file
     rf"([A-Za-z_][\w./@-]*)[\"']?\s*[:=]\s*(?:({_NUMBER})(?:{_END}|{_UNIT})|([-+]?(?:nan|NaN|inf|Infinity)){_END})"
@@ -77,6 +78,8 @@ class OutputParser:
 
     def text_of(self, metric: str, line: str) -> str | None:
         """Return what stands in the metric's place in a line, where that is no number."""
+        if len(line) > _LONGEST_PAIRS:
+            return None
         pattern = self._patterns.get(metric)
         if pattern is None and self._patterns:
             return None
@@ -131,6 +134,8 @@ def _json_number(value: object) -> float | None:
 
 
 def _pairs(line: str) -> MetricLine | None:
+    if len(line) > _LONGEST_PAIRS:
+        return None
     found = {name: _float(number or word) for name, number, word in _PAIR.findall(line)}
     values = {name: value for name, value in found.items() if value is not None and name.lower() not in _STEP_NAMES}
     return MetricLine(_step(line), values) if values else None

@@ -235,7 +235,7 @@ class Racing:
 
 
 def _believed(first: Sequence[float], sd: float) -> tuple[float, float]:
-    """Return between which values results are told apart: one that is absurd must not drown what is learned of others."""
+    """Return between which values results are told apart: an absurd one must not drown what is learned of others."""
     centre = statistics.fmean(first)
     reach = max(_FAR * abs(centre), _FAR_SDS * sd)
     return centre - reach, centre + reach

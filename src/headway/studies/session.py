@@ -30,6 +30,11 @@ from headway.studies.summary import StudySummary, summarize
 
 __all__ = ["origin_of", "record_of", "run_study"]
 
+_WITHOUT_SEED = (
+    "No seed reaches this command, so there is no noise to measure: use {seed} in it, or read HEADWAY_SEED.",
+    "No seed is written in the code that may be changed, and none reaches its command: nothing can be accepted. Set one, "
+    "as with random.seed(42).",
+)
 _ROWS = 100  # candidates of a returned summary
 
 
@@ -46,9 +51,7 @@ def run_study(
         store.database.refuse_damage()
         record = record_of(store, study)
         if not study.experiment.has_seed_channel:
-            watcher.note(
-                "No seed reaches this command, so there is no noise to measure: use {seed} in it, or read HEADWAY_SEED."
-            )
+            watcher.note(_WITHOUT_SEED[isinstance(study.experiment, RepositoryExperiment)])
         for text in study.experiment.notes:
             watcher.note(text)
         plan = (StreamPlan if study.rule == "stream" else StudyPlan)(store, record, study)

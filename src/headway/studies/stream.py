@@ -199,6 +199,8 @@ class Stream:
             sentence = "Failed: it ran with one seed, and failed with another."
             return _Verdict(decision="failed", sentence=sentence, data={"runs": standing.runs})
         if standing.state == "rejected":
+            if self._racing.kept and self._racing.kept[-1] not in self._accepted:
+                return None  # held against one that is not accepted, or not yet
             runs = f"{standing.runs} run{'' if standing.runs == 1 else 's'}"
             chance = f"{100 * standing.better:.0f} %" if standing.better >= 0.005 else "under 1 %"
             sentence = f"Rejected: after {runs}, its chance to beat what the study has is {chance}."
@@ -248,17 +250,18 @@ class Stream:
         data |= {"seeds": list(seeds), "cost_seconds": sum(trial.wall_seconds for trial in trials if trial is not None)}
         words = comparison.sentence
         if comparison.decision == Decision.ACCEPTED and (worse := self._worse(candidate, seeds)):
-            return _Verdict(decision="rejected", sentence=f"Rejected: {worse} {comparison.sentence}", data=data | found)
+            told = comparison.sentence.removesuffix(": accepted.")
+            return _Verdict(decision="rejected", sentence=f"Rejected: {worse} {told}.", data=data | found)
         if comparison.decision == Decision.ACCEPTED and self._trust is not None:
             words = f"{words.removesuffix('.')} ({self._trust})."
         return _Verdict(decision=str(comparison.decision), sentence=words, data=data | found)
 
     def _worse(self, candidate: str, seeds: Sequence[int]) -> str:
-        """Say how far the metric that guards the other one has fallen; nothing where it holds."""
+        """Say how far the metric that guards the other one has fallen since the baseline; nothing where it holds."""
         if self._guard is None:
             return ""
         name = self._guard.metric
-        sides = [[self._results.trial(side, seed) for seed in seeds] for side in (candidate, self.official)]
+        sides = [[self._results.trial(side, seed) for seed in seeds] for side in (candidate, self._results.baseline)]
         ours, theirs = ([trial.metrics.get(name) for trial in side if trial is not None] for side in sides)
         mine, known = ([value for value in values if value is not None] for values in (ours, theirs))
         if len(mine) < len(seeds) or not known:

@@ -84,6 +84,7 @@ class StreamPlan(StudyPlan):
         self._stream.settle()
         while (false := next((name for name in self._race.kept if not self._stream.borne_out(name)), None)) is not None:
             self._race.exclude(false)
+            self._stream.settle()
 
     def identical(self, trial: TrialRecord) -> bool:
         """Tell whether a trial came to the same as the baseline or the official version with the same seed.

@@ -27,7 +27,7 @@ def parse(source: str) -> ast.Module | None:
 
 def text_of(source: str, node: ast.expr) -> str:
     """Return a node's text."""
-    data = source.encode()
+    data = _encoded(source)
     begin, end = _span(data, node)
     return data[begin:end].decode()
 
@@ -47,6 +47,11 @@ def _span(data: bytes, node: ast.expr) -> tuple[int, int]:
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
     return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+
+
+@lru_cache(maxsize=16)
+def _encoded(source: str) -> bytes:
+    return source.encode()
 
 
 @lru_cache(maxsize=16)

@@ -10,6 +10,7 @@ from headway.core import Scalar, UsageError
 
 _LARGEST = 2**63
 _LARGEST_EXPONENT = 128
+_LARGEST_PART = 2**256  # of a sum or a product on the way
 _Operation = Callable[[Any, Any], Any]
 _OPERATIONS: Mapping[type[ast.operator], _Operation] = {
     ast.Add: lambda a, b: a + b,
@@ -32,7 +33,7 @@ def folded(node: ast.expr) -> Folded | None:
     """Return the value of a literal or of arithmetic of numbers, or None. `None` itself is no value."""
     try:
         value = _value(node)
-    except (ArithmeticError, TypeError, ValueError):
+    except (ArithmeticError, TypeError, ValueError, RecursionError):
         return None
     if isinstance(value, bool | str):
         return Folded(value)
@@ -64,7 +65,9 @@ def _value(node: ast.expr) -> Any:
             return -_number(operand)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATIONS:
             first, second = _number(left), _number(right)
-            if isinstance(op, ast.Pow) and abs(second) > _LARGEST_EXPONENT:
+            if max(abs(first), abs(second)) > _LARGEST_PART:
+                return None  # a power tower would be computed for ever
+            if isinstance(op, ast.Pow) and (abs(second) > _LARGEST_EXPONENT or abs(first) > _LARGEST):
                 return None
             return _OPERATIONS[type(op)](first, second)
         case _:

@@ -13,6 +13,7 @@
     score = "python score.py model.npz"   # prints the metric of what the run left: makes the repository guarded
     checkpoint = "model.npz"           # what it reads; an old one is removed before the run
     environment = { OMP_NUM_THREADS = "1" }
+    private = ["labels.json"]          # what only the scorer may read: no candidate's tree has it
     data = ["data", "~/.cache/words"]  # read by trials, and not in git
     writes = ["outputs"]               # folders in git in which the command makes files
 
@@ -42,7 +43,7 @@ __all__ = ["DeclaredLayout", "ScoredLayout", "declaration_at"]
 _FILE, _TABLE = "headway.toml", "repository"
 _KEYS = (
     "command", "metric", "direction", "editable", "read_only", "wall_seconds", "memory_metric", "check", "pattern",
-    "score", "checkpoint", "score_seconds", "environment", "data", "writes",
+    "score", "checkpoint", "score_seconds", "environment", "data", "private", "writes",
 )  # fmt: skip
 _WALL_SECONDS, _SHORT_SECONDS = 3600.0, 600.0
 
@@ -66,6 +67,7 @@ class Declaration:
     score_seconds: float = _SHORT_SECONDS
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     data: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
 
 
@@ -104,7 +106,11 @@ def _declared(path: Path, table: Mapping[str, Any]) -> Declaration:
     ):
         raise UsageError(f"{path} has environment = {environment!r}. Expected names and texts.")
     known = {key: table[key] for key in _KEYS if key in table}
-    known |= {key: texts(path, key, table[key]) for key in ("editable", "read_only", "data", "writes") if key in table}
+    known |= {
+        key: texts(path, key, table[key])
+        for key in ("editable", "read_only", "data", "writes", "private")
+        if key in table
+    }
     known |= {key: seconds(path, key, table[key], 0.0) for key in ("wall_seconds", "score_seconds") if key in table}
     if "command" in table or "score" not in table:
         _require(path, table, "command", "metric", "direction", "editable")
@@ -265,7 +271,8 @@ class ScoredLayout(Layout):
         """Return the layout's; the scorer's own files are read-only."""
         inner = self.inner.files
         own = tuple(word for word in self._words if (self.root / word).is_file() and not inner.allows(word))
-        return replace(inner, read_only=(*inner.read_only, *own))
+        kept = tuple(name for name in self._told.private if not Path(name).expanduser().is_absolute())
+        return replace(inner, read_only=(*inner.read_only, *own, *kept))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -276,6 +283,11 @@ class ScoredLayout(Layout):
     def leftovers(self) -> tuple[str, ...]:
         """Return the layout's, and the checkpoint: an old one must never be scored."""
         return (*self.inner.leftovers, self._told.checkpoint or "")
+
+    @property
+    def private(self) -> tuple[Path, ...]:
+        """Return what headway.toml names as the scorer's own."""
+        return tuple(self.root / Path(name).expanduser() for name in self._told.private)
 
     @property
     def keeps(self) -> tuple[str, ...]:

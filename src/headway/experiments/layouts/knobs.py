@@ -22,6 +22,7 @@ __all__ = ["Knob", "RepositoryKnobs", "find_knobs", "only_knobs", "space_of", "w
 
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
 _SEED = re.compile(r"(?:\w+_)?seed", re.IGNORECASE)
+_LONGEST_TUPLE, _MOST_KNOBS = 16, 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,8 @@ def find_knobs(source: str) -> tuple[Knob, ...]:
             continue
         shown = text_of(source, node)
         parameter = parameter_for(name, value.value, power_of_two="**" in shown, alternatives=alternatives)
+        if len(knobs) == _MOST_KNOBS:
+            break
         knobs[name] = Knob(name=name, value=value.value, parameter=parameter, line=node.lineno, node=node)
     return tuple(knobs.values())
 
@@ -153,6 +156,8 @@ def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr, tuple[str, ...
                 continue
         if not _CONSTANT.fullmatch(name) or stored[name] > 1:
             continue
+        if isinstance(value, ast.Tuple | ast.List) and len(value.elts) > _LONGEST_TUPLE:
+            continue  # a table is no knob
         if isinstance(value, ast.Tuple | ast.List):
             yield from ((f"{name}__{index}", item, ()) for index, item in enumerate(value.elts))
         else:

@@ -175,6 +175,11 @@ class Layout(ABC):
         return ()
 
     @property
+    def private(self) -> tuple[Path, ...]:
+        """Return files and folders that only a scorer may read, such as labels: in the repository, or elsewhere."""
+        return ()
+
+    @property
     def ledger(self) -> str | None:
         """Return the untracked file to which results are appended (`ledger.append_row`), if the layout has one."""
         return None

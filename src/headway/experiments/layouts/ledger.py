@@ -49,7 +49,8 @@ def format_row(*, commit: str, value: float | None, memory_mb: float | None, sta
         raise UsageError(f"A row with the status {status} has the value {value!r}. Give a finite number, or crash.")
     known = memory_mb is not None and math.isfinite(memory_mb)
     memory = memory_mb / _MEBIBYTES_PER_GB if known and memory_mb is not None else 0.0
-    words = " ".join(description.replace('"', "'").split())
+    printable = "".join(letter if letter.isprintable() else " " for letter in description)
+    words = " ".join(printable.replace('"', "'").split())
     return f"{commit[:7]}\t{value:.6f}\t{memory:.1f}\t{status}\t{words}"
 
 

@@ -34,7 +34,6 @@ __all__ = ["SPARE_SECONDS", "WORK", "RepositoryExperiment"]
 WORK = "work"  # the folder of an attempt that holds the candidate's tree
 _TAIL_LINES = 60
 _OBEYED = (".gitattributes", ".gitmodules", ".lfsconfig")
-_LARGEST_FILE = 4 * 1024**2  # bytes; of the base, larger files are no sources either
 _MOST_METRICS = 400  # of a trial: a candidate may print as many names as it likes
 SPARE_SECONDS = 60.0  # for laying out the tree, and for what bubblewrap needs
 _PROCESSES = 512
@@ -161,12 +160,28 @@ class RepositoryExperiment(Experiment):
         Raises `UsageError` where a knob that is to be turned is gone from the changed code, and for a file that no tree
         can hold or that git on this machine would obey.
         """
-        _refuse_unfit(patch, self.sources)
+        self.require_fit(patch)
         sources, before = {**self.sources, **patch}, self.knobs
         turned = {name: value for name, value in config.items() if before.get(name) != value}
         written = self.layout.knobs(sources).write(sources, turned)
         whole = {**patch, **written}
         return {path: text for path, text in whole.items() if self.sources.get(path) != text}
+
+    def require_fit(self, patch: Mapping[str, str]) -> None:
+        """Raise `UsageError` for a file that no tree can hold, or no commit may, as git on the host would obey it."""
+        known = {*self.sources, *patch}
+        for path, text in patch.items():
+            *above, name = path.lower().split("/")
+            if ".git" in (*above, name) or name in _OBEYED:
+                raise UsageError(
+                    f"The patch changes {path!r}, which git on this machine would obey. Leave it as it is."
+                )
+            if any(str(parent) in known for parent in PurePosixPath(path).parents):
+                raise UsageError(f"The patch changes {path!r}, which lies below a file. Give it another place.")
+            if any(other.startswith(f"{path}/") for other in known):
+                raise UsageError(f"The patch changes {path!r}, which is a folder. Name a file.")
+            if any("\ud800" <= letter <= "\udfff" for letter in text):
+                raise UsageError(f"The new text of {path!r} is no UTF-8. Give a text file.")
 
     def run(self, run: Run) -> None:
         """Lay out the candidate's tree, run the layout's steps in it, and report what they came to."""
@@ -222,6 +237,7 @@ class _Trial:
         self._declare_inputs()
         tree = self._experiment.base.lay_out(self._work / "tree")
         _refuse_links_above(tree, (*self._layout.leftovers, *self._layout.keeps))
+        _hide(self._layout, tree)
         files = self._files()
         _write(tree, files)
         place = self._place(tree)
@@ -244,7 +260,7 @@ class _Trial:
         changed = experiment.files(run.config, run.patch)
         sources = {**experiment.sources, **changed}
         read_only = [path for path in self._layout.files.read_only if path.endswith(".py")]
-        for item in suspicions(experiment.sources, sources, metric=experiment.metric, read_only=read_only):
+        for item in () if not run.patch else suspicions(experiment.sources, sources, metric=experiment.metric, read_only=read_only):
             run.remark("flag", _printable(f"{item.path}:{item.line}: {item.text}"), sign=item.kind)
         seeded = self._seeded(sources)
         if seeded is not None:
@@ -302,7 +318,8 @@ class _Trial:
         if self._experiment.unsafe:
             return run_plainly(step, place, self._hear, os.environ)
         work = self._work / "score"
-        fresh = replace(place, work=work.resolve(), keeps=())
+        own = [path for path in self._layout.private if self._layout.root not in path.parents and path.exists()]
+        fresh = replace(place, work=work.resolve(), keeps=(), readable=[*place.readable, *own])
         work.mkdir()
         try:
             tree = self._experiment.base.lay_out(work / "tree")
@@ -412,23 +429,6 @@ def _limit_passed(ran: Sequence[Ran]) -> tuple[Reason, str] | None:
     return reason, f"The step {last.finished.step!r} {last.passed}, and was ended."
 
 
-def _refuse_unfit(patch: Mapping[str, str], sources: Mapping[str, str]) -> None:
-    """Raise `UsageError` for a file that no tree can hold, or no commit may: some name what git uses on the host."""
-    known = {*sources, *patch}
-    for path, text in patch.items():
-        *above, name = path.lower().split("/")
-        if ".git" in (*above, name) or name in _OBEYED:
-            raise UsageError(f"The patch changes {path!r}, which git on this machine would obey. Leave it as it is.")
-        if any(str(parent) in known for parent in PurePosixPath(path).parents):
-            raise UsageError(f"The patch changes {path!r}, which lies below a file. Give it another place.")
-        if any(other.startswith(f"{path}/") for other in known):
-            raise UsageError(f"The patch changes {path!r}, which is a folder. Name a file.")
-        if len(text.encode(errors="surrogatepass")) > _LARGEST_FILE:
-            raise UsageError(f"The patch makes {path!r} larger than {_LARGEST_FILE / 2**20:g} MiB: that is no source.")
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise UsageError(f"The new text of {path!r} is no UTF-8. Give a text file.")
-
-
 def _refuse_links_above(tree: Path, names: Sequence[str]) -> None:
     """Raise `UsageError` for what would be removed or put behind a link: it leads to files of the user's."""
     for name in names:
@@ -446,6 +446,17 @@ def _write(tree: Path, files: Mapping[str, str]) -> None:
         target = tree / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(text.encode())
+
+
+def _hide(layout: Layout, tree: Path) -> None:
+    """Take what only the scorer may read out of a candidate's tree."""
+    for path in layout.private:
+        if layout.root in path.parents:
+            place = tree / path.relative_to(layout.root)
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
 
 
 def _link_data(layout: Layout, tree: Path) -> None:

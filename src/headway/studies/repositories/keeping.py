@@ -9,6 +9,7 @@ from typing import Literal
 from headway.core import HeadwayError, TrialState
 from headway.experiments.layouts import Layout, append_row, format_row
 from headway.experiments.repositories import CommitBase, RepositoryExperiment
+from headway.sandbox import processes
 from headway.store import Store, StudyRecord, TrialRecord, VerdictRecord, is_accepted
 from headway.studies.declaration import Declaration
 from headway.studies.repositories.ledgers import import_ledger
@@ -20,6 +21,7 @@ __all__ = ["Keeper", "keep_results"]
 _Status = Literal["keep", "discard", "crash"]
 _LONGEST_SUBJECT = 200
 _EVENT = "kept"
+_TRAILER = "Headway-Candidate:"  # ours alone, in a commit's message
 
 
 class Keeper:
@@ -55,14 +57,17 @@ class _RepositoryKeeper(Keeper):
         for event in self._store.events.of_study(self._record.id, kinds=(_EVENT,)):
             self._commits[event.data["candidate"]] = event.data["commit"]
         import_ledger(self._store, self._record, self._experiment.layout)
-        if self._git is not None:
-            self._git.git.tidy(self._store.folder)
-            if self._git.git.ref(f"refs/heads/{self._branch}") is None:
-                self._git.git.set_ref(f"refs/heads/{self._branch}", self._git.commit, expected="")
+        if self._git is not None and self._git.git.ref(f"refs/heads/{self._branch}") is None:
+            self._git.git.set_ref(f"refs/heads/{self._branch}", self._git.commit, expected="")
         self.tidy()
 
     def tidy(self) -> None:
-        """Write the verdicts that are in the record and not yet in git and the ledger; the baseline comes first."""
+        """Write the verdicts that are in the record and not yet in git and the ledger; the baseline comes first.
+
+        It is called while no trial of the study runs: trees that are registered then are those of dead ones.
+        """
+        if self._git is not None and not self._others_run():
+            self._git.git.tidy(self._store.folder)
         proposed = self._store.studies.count_proposals(self._record.id)
         if proposed and self._baseline not in self._commits and self._trials(self._baseline):
             self._keep_baseline()
@@ -79,6 +84,13 @@ class _RepositoryKeeper(Keeper):
                 self._keep(verdict)
         except HeadwayError as error:  # a study does not end because somebody moved a branch
             self._note(f"Not kept: {error}")
+
+    def _others_run(self) -> bool:
+        """Tell whether an engine runs another study of the store, whose trees lie in the same folder."""
+        others = [item for item in self._store.studies.all() if item.id != self._record.id]
+        return any(
+            item.lease_pid is not None and processes.alive(item.lease_pid, item.lease_started or 0.0) for item in others
+        )
 
     @property
     def _baseline(self) -> str:
@@ -111,7 +123,7 @@ class _RepositoryKeeper(Keeper):
             files = patch_files(candidate.patch)
         parent = self._commits.get(verdict.baseline) or self._git.commit
         undone = {path: text for path, text in self._experiment.sources.items() if path not in files}
-        body = f"{_subject(message)}\n\n{verdict.sentence}\n\nHeadway-Candidate: {verdict.candidate}\n"
+        body = f"{_subject(message)}\n\n{verdict.sentence}\n\n{_TRAILER} {verdict.candidate}\n"
         commit = self._git.git.commit(parent, {**undone, **files}, body)
         for trial in trials[:1]:
             self._git.git.set_ref(f"refs/headway/{trial.id}", commit)
@@ -162,4 +174,5 @@ def _memory(layout: Layout, trials: list[TrialRecord]) -> float | None:
 
 
 def _subject(message: str) -> str:
-    return " ".join(message.split())[:_LONGEST_SUBJECT] or "no description"
+    printable = "".join(letter if letter.isprintable() else " " for letter in message).replace(_TRAILER, _TRAILER[:-1])
+    return " ".join(printable.split())[:_LONGEST_SUBJECT] or "no description"

@@ -92,6 +92,7 @@ def change_of(
         if turned or not changed:  # comments alone are a change of code that does nothing
             kind: Literal["knobs", "none"] = "none" if whole == baseline else "knobs"
             return Change(config=whole, patch=None, kind=kind, parent=above.id, paths=tuple(sorted(changed)))
+    experiment.files(baseline, changed)  # refuses what git on the host would obey, and paths that cannot be
     return Change(
         config=baseline, patch=canonical_json(changed), kind="code", parent=above.id, paths=tuple(sorted(changed))
     )
