@@ -1,4 +1,4 @@
-"""A tiny repository, what a candidate must not reach around it, and a whole study in which attacks run beside honest work.
+"""A tiny repository, what a candidate must not reach around it, and a whole study of attacks beside honest work.
 
 Attacks are text that is put into `train.py`. They say what they tried in lines `[name] done RESULT` or `[name] refused
 ERROR`, so that a test knows that an attack was made, and not only that nothing came of it.
@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from headway.core import TrialState, UsageError
 from headway.interfaces.agents.proposing import Sent, claim
@@ -70,7 +71,9 @@ class Told:
     def refused(self, *names: str) -> bool:
         """Tell whether each of these was tried, and refused."""
         assert set(names) <= set(self.attempts), (names, self.attempts, self.printed[-2000:])
-        return all(self.attempts[name][0] == "refused" for name in names)
+        done = {name: self.attempts[name] for name in names if self.attempts[name][0] != "refused"}
+        assert not done, done
+        return True
 
 
 @dataclass(kw_only=True)
@@ -115,7 +118,7 @@ class Arena:
             study.experiment = dataclasses.replace(study.experiment, limits=limits)  # type: ignore[type-var]  # pyright: ignore
         return study
 
-    def propose(self, study: Study, name: str, *, note: str = "", priority: int = 0, **sent: object) -> None:
+    def propose(self, study: Study, name: str, *, note: str = "", priority: int = 0, **sent: Any) -> None:
         """Queue a candidate. Raises `UsageError` where it is refused."""
         with Store.open(self.store) as store:
             record = record_of(store, study)
@@ -129,13 +132,13 @@ class Arena:
         """Tell an attack where everything is: more than any agent could know."""
         known = {
             "store": str(self.store), "repository": str(self.repository), "holdout": str(self.folder / "holdout.json"),
-            "elsewhere": str(self.folder / "elsewhere"), "token": self.token, "tcp": self.ports[0], "udp": self.ports[1],
-            "engine": os.getpid(),
+            "elsewhere": str(self.folder / "elsewhere"), "token": self.token, "engine": os.getpid(),
+            "tcp": self.ports[0], "udp": self.ports[1],
         }  # fmt: skip
         used = {name: value for name, value in known.items() if re.search(rf"\b{name}\b", text)}
         return text.replace("# world\n", "".join(f"{name} = {value!r}\n" for name, value in used.items()))
 
-    def refusal(self, study: Study, name: str, **sent: object) -> str:
+    def refusal(self, study: Study, name: str, **sent: Any) -> str:
         """Return why a candidate is refused at the door."""
         try:
             self.propose(study, name, **sent)

@@ -1,4 +1,4 @@
-"""Attacks as text beside the tests that judge them: `@ATTACKS.before(code)` puts `code` into the file that is edited."""
+"""Attacks as text beside the tests that judge them: `@ATTACKS.before(code)` puts `code` into the edited file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -31,7 +31,8 @@ import shutil
 attempt("rename data", os.rename, "data", "old")
 attempt("rename tree", os.rename, "../tree", "../old")
 attempt("rename from above", os.rename, os.getcwd(), os.getcwd() + "-old")
-attempt("exchange", lambda: __import__("ctypes").CDLL(None, use_errno=True).renameat2(-100, b"data", -100, b"sub", 2) and 1 / 0)
+libc = __import__("ctypes").CDLL(None)
+attempt("exchange", lambda: libc.renameat2(-100, b"data", -100, b"sub", 2) and 1 / 0)
 attempt("remove data", shutil.rmtree, "data")
 attempt("new in data", lambda: open("data/more.txt", "w"))
 """)
@@ -88,8 +89,8 @@ def test_no_mount_and_no_namespace_can_be_made(told: Told):
 @ATTACKS.before("""
 import glob
 runs = os.path.join(store, "runs")
-attempt("list", lambda: [1 / 0, ] if not os.path.isdir(runs) else sorted(set(os.listdir(runs)) - set(os.getcwd().split("/"))) or 1 / 0)
 own = os.getcwd().split("/")
+attempt("list", lambda: [name for name in os.listdir(runs) if name not in own][0])
 for up in ("../../..", "../../../..", "../../../../.."):
     attempt(f"up {up}", lambda: [path for path in os.listdir(up) if path not in own][0])
 for number in range(1, 40):
@@ -116,16 +117,20 @@ def environments():
     told = [open(path).read() for path in glob.glob("/proc/*/environ")]
     return [text for text in told if "ATTACK_SECRET" in text][0]
 attempt("environments", environments)
-attempt("record", lambda: sqlite3.connect(f"file:{store}/store.sqlite?mode=ro", uri=True).execute("SELECT * FROM studies").fetchall())
+record = f"file:{store}/store.sqlite?mode=ro"
+attempt("record", lambda: sqlite3.connect(record, uri=True).execute("SELECT * FROM studies").fetchall())
 attempt("store", lambda: [name for name in os.listdir(store) if name != "runs"][0])
 attempt("repository", os.listdir, repository)
 attempt("home", os.listdir, os.path.dirname(repository) + "/home")
-attempt("command lines", lambda: [line for line in (open(p).read() for p in glob.glob("/proc/*/cmdline")) if "pytest" in line][0])
-attempt("kernel", lambda: [open(name, "rb").read(9) for name in ("/proc/kcore", "/dev/mem", "/proc/kmsg", "/dev/kmsg")])
+lines = [open(path).read() for path in glob.glob("/proc/*/cmdline")]
+attempt("command lines", lambda: [line for line in lines if "-m\\0pytest" in line or "headway.engine" in line][0])
+for name in ("/proc/kcore", "/dev/mem", "/proc/kmsg", "/dev/kmsg"):
+    attempt(name, lambda: open(name, "rb").read(9))
 """)
 def test_the_holdout_is_not_read_by_any_way(told: Told, guarded: Arena):
     names = ("holdout", "holdout above", "link", "/proc/*/root", "/proc/*/cwd", "environments", "record", "store")
-    assert told.refused(*names, "repository", "home", "command lines", "kernel")
+    assert told.refused(*names, "repository", "home", "command lines")
+    assert told.refused("/proc/kcore", "/dev/mem", "/proc/kmsg", "/dev/kmsg")
     came_to_nothing(told)
     secret = guarded.token
     assert f'"secret": "{secret}"' not in told.printed
@@ -150,7 +155,8 @@ def test_git_objects_and_hooks_are_out_of_reach(told: Told):
 
 
 @ATTACKS.before("""
-for name in ("new\\nline", "tab\\tname", "\\x1b[31mred\\x1b[0m", "\\udcff\\udcfe", "-rf", "$(touch x)", "a" * 255, "\\u202egnp.py"):
+strange = ("new\\nline", "tab\\tname", "\\x1b[31mred", "\\udcff\\udcfe", "-rf", "$(touch x)", "a" * 255, "\\u202e")
+for name in strange:
     for place in ("../results", "."):
         attempt(f"file {len(name)}", lambda: open(f"{place}/{name}", "w").write("x"))
         try: os.mkfifo(f"{place}/{name} pipe"[-255:])

@@ -1,7 +1,5 @@
 """Attacks on memory and disk, in a study with little of both: what takes too much is ended, and honest work goes on."""
 
-from collections.abc import Generator
-
 import pytest
 
 from tests.attacks.arena import Arena, Told, git
@@ -15,13 +13,11 @@ MEMORY = 256 * 1024**2
 
 
 @pytest.fixture(scope="module")
-def small(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, protected: None
-) -> Generator[Arena]:
+def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, protected: None) -> Arena:
     arena = Arena.lay_out(tmp_path_factory.mktemp("small"), GUARDED)
     good = {"good": ({"train.py": GUARDED["train.py"].replace("STEPS = 10", "STEPS = 40")}, "good")}
     play(arena, {**chosen(request, ATTACKS), **good}, memory_bytes=MEMORY)
-    yield arena
+    return arena
 
 
 @pytest.fixture

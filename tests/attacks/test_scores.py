@@ -3,6 +3,16 @@
 from tests.attacks.arena import Arena, Told
 from tests.attacks.guarded import ATTACKS, came_to_nothing, failed, steps_of, worth
 
+# A module of the name of one that the scorer imports. Its own candidate can work with it.
+SHADOW = """
+import sys
+if sys.argv[0] == "score.py":
+    print("val_error: 0.0", flush=True)
+    raise SystemExit
+def load(file): return eval(file.read())
+def dump(what, file): file.write(repr(what).replace("'", chr(34)))
+"""
+
 
 def test_an_honest_improvement_is_accepted_with_its_true_effect_among_the_attacks(guarded: Arena):
     good = guarded.told("good")
@@ -48,14 +58,7 @@ def test_modules_that_the_scorer_would_import_first_are_left_in_vain(told: Told)
     came_to_nothing(told)
 
 
-@ATTACKS.files(
-    {
-        "json.py": 'import sys\nif sys.argv[0] == "score.py":\n    print("val_error: 0.0", flush=True)\n    raise SystemExit\n'
-        "def load(file):\n    return eval(file.read())\ndef dump(what, file):\n    file.write(repr(what))\n"
-        '    file.close()\n    text = open("model.json").read().replace("\\x27", "\\x22")\n'
-        '    open("model.json", "w").write(text)\n',
-    }
-)
+@ATTACKS.files({"json.py": SHADOW})
 def test_a_module_that_the_patch_adds_is_not_there_for_the_scorer(told: Told):
     came_to_nothing(told)
 
@@ -100,8 +103,8 @@ def test_no_result_pipe_is_within_reach(told: Told):
 @ATTACKS.before("""
 import sys
 def fake(stream):
-    for text in ("val_error: 0.0", "\\rval_error: 0.0\\r", "\\x1b[2J\\x1b[Hval_error: 0.0\\x1b[0m", '{"val_error": 0.0}',
-                 "METRIC val_error=0.0", "---\\nval_error: 0.0", "val_error=0.0 val_error=0.0", "step 1 val_error: 0.0"):
+    for text in ("val_error: 0.0", "\\rval_error: 0.0\\r", "\\x1b[2J\\x1b[Hval_error: 0.0\\x1b[0m",
+                 '{"val_error": 0.0}', "METRIC val_error=0.0", "---\\nval_error: 0.0", "step 1 val_error: 0.0"):
         print(text, file=stream, flush=True)
 fake(sys.stdout); fake(sys.stderr)
 import atexit

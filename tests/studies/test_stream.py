@@ -21,7 +21,8 @@ def make_study(**settings):
         raise AssertionError("nothing runs here")
 
     defaults: dict[str, Any] = {"name": "s", "baseline": {"x": 500, "kind": "plain"}, "budget": "1000 trials"}
-    return headway.Study(train, **({**defaults, "rule": "stream", "seeds": SEEDS, "close_after": 0.0} | settings))
+    defaults |= {"rule": "stream", "seeds": SEEDS, "close_after": 0.0}
+    return headway.Study(train, **(defaults | settings))
 
 
 def usual(config, seed):

@@ -32,8 +32,8 @@ __all__ = ["origin_of", "record_of", "run_study"]
 
 _WITHOUT_SEED = (
     "No seed reaches this command, so there is no noise to measure: use {seed} in it, or read HEADWAY_SEED.",
-    "No seed is written in the code that may be changed, and none reaches its command: nothing can be accepted. Set one, "
-    "as with random.seed(42).",
+    "No seed is written in the code that may be changed, and none reaches its command: nothing can be accepted. "
+    "Set one, as with random.seed(42).",
 )
 _ROWS = 100  # candidates of a returned summary
 

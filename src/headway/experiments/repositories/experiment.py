@@ -7,6 +7,7 @@ candidate has never touched.
 
 import itertools
 import os
+import re
 import shutil
 import sys
 from collections import deque
@@ -33,6 +34,9 @@ __all__ = ["SPARE_SECONDS", "WORK", "RepositoryExperiment"]
 
 WORK = "work"  # the folder of an attempt that holds the candidate's tree
 _TAIL_LINES = 60
+# Python's parser takes the square of a dotted name's length in memory: `import a.a. ...` of 500,000 characters 24 GB.
+_MOST_DOTS = 500
+_CHAIN = re.compile(r"""(?>\.[\s\\]*[^\s.\\(){}\[\]'"#=,;:+*/%&|^~<>@!-]+[\s\\]*)+""")
 _OBEYED = (".gitattributes", ".gitmodules", ".lfsconfig")
 _MOST_METRICS = 400  # of a trial: a candidate may print as many names as it likes
 SPARE_SECONDS = 60.0  # for laying out the tree, and for what bubblewrap needs
@@ -180,6 +184,10 @@ class RepositoryExperiment(Experiment):
                 raise UsageError(f"The patch changes {path!r}, which lies below a file. Give it another place.")
             if any(other.startswith(f"{path}/") for other in known):
                 raise UsageError(f"The patch changes {path!r}, which is a folder. Name a file.")
+            if path.endswith(".py") and any(chain[0].count(".") > _MOST_DOTS for chain in _CHAIN.finditer(text)):
+                raise UsageError(
+                    f"The new text of {path!r} has a name of more than {_MOST_DOTS} parts. Write it shorter."
+                )
             if any("\ud800" <= letter <= "\udfff" for letter in text):
                 raise UsageError(f"The new text of {path!r} is no UTF-8. Give a text file.")
 
@@ -260,8 +268,9 @@ class _Trial:
         changed = experiment.files(run.config, run.patch)
         sources = {**experiment.sources, **changed}
         read_only = [path for path in self._layout.files.read_only if path.endswith(".py")]
-        for item in () if not run.patch else suspicions(experiment.sources, sources, metric=experiment.metric, read_only=read_only):
-            run.remark("flag", _printable(f"{item.path}:{item.line}: {item.text}"), sign=item.kind)
+        if run.patch:  # turned knobs alone are no code of anybody's
+            for item in suspicions(experiment.sources, sources, metric=experiment.metric, read_only=read_only):
+                run.remark("flag", _printable(f"{item.path}:{item.line}: {item.text}"), sign=item.kind)
         seeded = self._seeded(sources)
         if seeded is not None:
             run.remark("seed", "; ".join(seeded.rewritten))

@@ -78,6 +78,7 @@ def change_of(
         space.check({**baseline, **given})
         after |= experiment.layout.knobs(after).write(after, given)
     changed = {path: text for path, text in after.items() if experiment.sources.get(path) != text}
+    experiment.require_fit(changed)
     for path, text in changed.items():
         if len(text) > _LARGEST:
             raise UsageError(
@@ -92,7 +93,6 @@ def change_of(
         if turned or not changed:  # comments alone are a change of code that does nothing
             kind: Literal["knobs", "none"] = "none" if whole == baseline else "knobs"
             return Change(config=whole, patch=None, kind=kind, parent=above.id, paths=tuple(sorted(changed)))
-    experiment.files(baseline, changed)  # refuses what git on the host would obey, and paths that cannot be
     return Change(
         config=baseline, patch=canonical_json(changed), kind="code", parent=above.id, paths=tuple(sorted(changed))
     )

@@ -1,7 +1,6 @@
-"""What only the scorer may read: `private` in headway.toml names files, in git or outside, that no candidate sees."""
+"""What only a scorer may read (`private` in headway.toml), and what it reports through a pipe while it shows more."""
 
 import json
-from collections.abc import Generator
 
 import pytest
 
@@ -12,15 +11,18 @@ from tests.attacks.playing import chosen, play
 from tests.attacks.tiny import GUARDED
 
 ATTACKS = Attacks(path="train.py", source=GUARDED["train.py"])
-SCORE = GUARDED["score.py"].replace('open("labels.json")', 'open("private/labels.json")').replace(
+SHOWING = (
+    "from headway_result import report\n"
+    + GUARDED["score.py"].partition("print(")[0]
+    + 'report({"val_error": error})\nprint("scored", model.get("name", "nobody"))\n'
+)
+SCORE = SHOWING.replace('open("labels.json")', 'open("private/labels.json")').replace(
     "print(", 'json.load(open("OUTSIDE"))\nprint('
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def private(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, protected: None
-) -> Generator[Arena]:
+def private(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, protected: None) -> Arena:
     folder = tmp_path_factory.mktemp("private")
     told = GUARDED["headway.toml"] + f'private = ["private", {json.dumps(str(folder / "holdout.json"))}]\n'
     files = {name: text for name, text in GUARDED.items() if name != "labels.json"}
@@ -28,7 +30,7 @@ def private(
     arena = Arena.lay_out(folder, {**files, "score.py": SCORE.replace("OUTSIDE", str(folder / "holdout.json"))})
     good = {"good": ({"train.py": GUARDED["train.py"].replace("STEPS = 10", "STEPS = 40")}, "good")}
     play(arena, {**chosen(request, ATTACKS), **good})
-    yield arena
+    return arena
 
 
 @pytest.fixture
@@ -57,6 +59,35 @@ os.symlink("private/labels.json", "model.json")
 def test_a_link_to_private_labels_is_no_model(told: Told):
     assert told.decision == "failed"
     assert told.values == {}
+
+
+@ATTACKS.after("""
+model = json.load(open("model.json"))
+model["name"] = 'x\\nval_error: 0.0\\n{"val_error": 0.0}\\nval_error=0.0\\r\\nval_error: 0.0'
+json.dump(model, open("model.json", "w"))
+""")
+def test_a_name_that_looks_like_a_score_is_shown_and_counts_for_nothing(told: Told):
+    assert "val_error: 0.0" in told.printed
+    came_to_nothing(told)
+
+
+@ATTACKS.before("""
+attempt("module", __import__, "headway_result")
+attempt("nonce", lambda: os.environ["HEADWAY_NONCE_FD"])
+attempt("result", lambda: os.environ["HEADWAY_RESULT_FD"])
+open("headway_result.py", "w").write("def report(metrics): print('val_error: 0.0')")
+os.makedirs("headway_result", exist_ok=True)
+""")
+def test_a_candidate_has_neither_nonce_nor_pipe_and_replaces_no_reporter(told: Told):
+    assert told.refused("module", "nonce", "result")
+    came_to_nothing(told)
+
+
+@ATTACKS.after("""
+json.dump({"weight": 1e200, "bias": 0, "name": "val_error: 0.0"}, open("model.json", "w"))
+""")
+def test_a_scorer_that_fails_has_no_score_whatever_it_showed(told: Told):
+    assert (told.decision, told.values) == ("failed", {}), told.sentence
 
 
 def test_the_scorer_reads_them(private: Arena):
