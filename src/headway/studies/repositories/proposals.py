@@ -71,6 +71,7 @@ def change_of(
     after = dict(before)
     for item in _patches(patch, file, files):
         after |= _applied(experiment.layout, item, after)
+    _refuse_unfit(experiment, after)
     baseline: dict[str, Any] = dict(record.definition["baseline"])
     space = Space.from_json(record.definition["space"])
     given = dict(config or {})
@@ -78,13 +79,6 @@ def change_of(
         space.check({**baseline, **given})
         after |= experiment.layout.knobs(after).write(after, given)
     changed = {path: text for path, text in after.items() if experiment.sources.get(path) != text}
-    experiment.require_fit(changed)
-    for path, text in changed.items():
-        if len(text) > _LARGEST:
-            raise UsageError(
-                f"The changed {path} would have {len(text):,} characters, and {_LARGEST:,} at most are read: data "
-                "belongs into files of its own."
-            )
     if changed == {path: text for path, text in before.items() if experiment.sources.get(path) != text}:
         raise UsageError("The proposal changes nothing in what it is made from. Send a patch, edited files, or a knob.")
     turned = experiment.layout.knobs(experiment.sources).turned(experiment.sources, changed) if changed else {}
@@ -96,6 +90,18 @@ def change_of(
     return Change(
         config=baseline, patch=canonical_json(changed), kind="code", parent=above.id, paths=tuple(sorted(changed))
     )
+
+
+def _refuse_unfit(experiment: RepositoryExperiment, after: Mapping[str, str]) -> None:
+    """Raise `UsageError` for files that cannot be, or that cost too much to look through: before anything is parsed."""
+    changed = {path: text for path, text in after.items() if experiment.sources.get(path) != text}
+    experiment.require_fit(changed)
+    for path, text in changed.items():
+        if len(text) > _LARGEST:
+            raise UsageError(
+                f"The changed {path} would have {len(text):,} characters, and {_LARGEST:,} at most are read: data "
+                "belongs into files of its own."
+            )
 
 
 def files_of(store: Store, record: StudyRecord, candidate: str) -> dict[str, str]:
