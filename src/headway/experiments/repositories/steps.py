@@ -132,7 +132,8 @@ def _in_tree(step: Step, place: Place) -> list[str]:
 
 def _ran(step: Step, ended: Ended, output: bytes) -> Ran:
     strange = [f"it left {name}" for name in ended.left]
-    strange += [f"of what it left, {text}" for text in ended.kept.refused if not _missing(text)]
+    if ended.reason in ("exit", "signal"):  # of what is ended at a limit nothing is left
+        strange += [f"of what it left, {text}" for text in ended.kept.refused if not _missing(text)]
     timed_out = ended.reason == "wall"
     code = ended.code if ended.code is not None else -(ended.signal or signal.SIGKILL)
     if ended.reason not in ("exit", "signal"):
