@@ -177,7 +177,8 @@ def test_a_name_that_would_take_all_memory_to_read_is_refused_before_it_is_read(
 def test_the_study_beside_them_runs_and_nothing_was_written_elsewhere(door: Door):
     """Last in this file: the queue holds what was claimed above, and the honest change."""
     door.arena.propose(door.study, "good", files={"train.py": GOOD})
-    engine = multiprocessing.get_context("spawn").Process(target=_run, args=(door.arena,))
+    # A fork, as spawn would leave a resource tracker behind, a child of all tests that come after.
+    engine = multiprocessing.get_context("fork").Process(target=_run, args=(door.arena,))
     engine.start()
     engine.join(WAITS_SECONDS * 3)
     stalled = engine.is_alive()

@@ -55,7 +55,7 @@ def test_without_a_seed_nothing_is_accepted_since_the_noise_is_unknown(unseeded,
         assert outcome.verdict("harmful").decision == "rejected"
         trials = outcome.store.places.of_study(outcome.record.id)
         assert not [place for place in trials if place.role == Role.CONFIRM]
-    assert "No seed reaches" in capsys.readouterr().err
+    assert "No seed is written" in capsys.readouterr().err
 
 
 def test_a_script_that_reads_its_seed_from_the_environment_has_one(tmp_path):

@@ -15,7 +15,7 @@ from headway.store import Store, StudyRecord
 __all__ = ["Change", "change_of", "files_of", "is_repository", "official_of", "patch_files"]
 
 
-_LARGEST = 200_000  # characters of a changed file: its syntax tree takes some hundred times as much memory
+_LARGEST = 500_000  # characters of a changed file: its syntax tree takes some hundred times as much memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
