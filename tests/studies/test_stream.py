@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import headway
-from headway.core import Reason, Role, TrialState
+from headway.core import Reason, Role, TrialState, UsageError
 from headway.experiments import experiment
 from headway.store import Point, Store, is_accepted
 from headway.studies import record_of
@@ -198,3 +198,26 @@ def test_nobody_is_rejected_against_one_that_is_not_accepted_yet(play):
     found = player.play().verdicts()
     assert found[luck].decision in ("undecided", "rejected")
     assert is_accepted(found[good].decision), found[good].sentence
+
+
+def test_results_of_two_versions_are_not_compared(play):
+    player = play()
+    good = player.propose(300)
+    player.plan.stream.changed = lambda trial: "model.py has changed while the trial ran"
+    found = player.play().verdicts()[good]
+    assert found.decision == "undecided"
+    assert "model.py has changed during the study" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"close_after": -1}, "Give seconds from 0 on"),
+        ({"close_after": "soon"}, "Give seconds from 0 on"),
+        ({"margin": 0.1}, "leave out margin"),
+        ({"scheduler": "asha"}, "Use scheduler='full'"),
+    ],
+)
+def test_what_a_stream_cannot_do_is_refused(settings, says):
+    with pytest.raises(UsageError, match=says):
+        make_study(**settings)

@@ -1,6 +1,5 @@
 """From an assignment to a running attempt: the trial's row, its folder, its spec, a process from the backend."""
 
-import json
 import os
 import shutil
 import time
@@ -126,8 +125,7 @@ class Launcher:
         """Return the files that a candidate changes; configurations of functions and commands change none."""
         if self._origin.repository is None:
             return {}
-        patch = self._store.studies.candidate(candidate).patch
-        return {} if patch is None else json.loads(patch)
+        return self._store.studies.candidate(candidate).files
 
     def _live(self, slot: int) -> str:
         """Return the folder where the attempts in a slot keep their run logs, one after the other."""

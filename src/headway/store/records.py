@@ -1,5 +1,6 @@
 """The rows of the store as values. Readers get these and never a cursor."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -53,6 +54,11 @@ class CandidateRecord:
     experiment: str
     config: Mapping[str, Any]
     patch: str | None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Return the files that the patch changes, by path, with their new text; none without a patch."""
+        return {} if self.patch is None else json.loads(self.patch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any, cast
 from headway.core import Clock, Config, Direction, NotFound, Spent, canonical_json, digest
 from headway.store.database import Database, Row, decode
 from headway.store.records import CandidateRecord, ProposalRecord, QueueRecord, StudyRecord, VerdictRecord
+from headway.store.verdicts import verdict_of
 
 __all__ = ["Studies", "candidate_id"]
 
@@ -318,12 +319,12 @@ class Studies:
     def verdicts(self, study: int) -> list[VerdictRecord]:
         """Return a study's verdicts, the first decided first."""
         rows = self._database.rows("SELECT * FROM verdicts WHERE study = ? ORDER BY id", (study,))
-        return [_verdict(row) for row in rows]
+        return [verdict_of(row) for row in rows]
 
     def verdict(self, study: int, candidate: str) -> VerdictRecord | None:
         """Return a study's verdict on a candidate, or None."""
         row = self._database.row("SELECT * FROM verdicts WHERE study = ? AND candidate = ?", (study, candidate))
-        return None if row is None else _verdict(row)
+        return None if row is None else verdict_of(row)
 
     def charge(self, study: int, kind: str, amount: float, trial: int | None = None) -> None:
         """Write what was spent: `trials`, `seconds`, `busy core seconds`, `core seconds`."""
@@ -359,15 +360,4 @@ def _study(row: Row) -> StudyRecord:
         lease_started=row["lease_started"],
         created=row["created"],
         updated=row["updated"],
-    )
-
-
-def _verdict(row: Row) -> VerdictRecord:
-    return VerdictRecord(
-        candidate=row["candidate"],
-        baseline=row["baseline"],
-        decision=row["decision"],
-        sentence=row["sentence"],
-        data=decode(row["data"]),
-        created=row["created"],
     )

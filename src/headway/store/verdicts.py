@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from headway.store.database import Database, Row, decode
 from headway.store.records import VerdictRecord, is_accepted
 
-__all__ = ["Decided", "Verdicts"]
+__all__ = ["Decided", "Verdicts", "verdict_of"]
 
 _NUMBER = "(SELECT min(p.number) FROM proposals p WHERE p.study = v.study AND p.candidate = v.candidate)"
 
@@ -66,16 +66,21 @@ class Verdicts:
         return [_decided(row) for row in self._database.rows(sql, values)]
 
 
+def verdict_of(row: Row) -> VerdictRecord:
+    """Return the verdict that a row of the table is."""
+    return VerdictRecord(
+        candidate=row["candidate"],
+        baseline=row["baseline"],
+        decision=row["decision"],
+        sentence=row["sentence"],
+        data=decode(row["data"]),
+        created=row["created"],
+    )
+
+
 def _decided(row: Row) -> Decided:
     return Decided(
         id=row["id"],
         number=row["number"],
-        verdict=VerdictRecord(
-            candidate=row["candidate"],
-            baseline=row["baseline"],
-            decision=row["decision"],
-            sentence=row["sentence"],
-            data=decode(row["data"]),
-            created=row["created"],
-        ),
+        verdict=verdict_of(row),
     )

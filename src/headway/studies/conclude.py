@@ -1,28 +1,27 @@
 """From ended trials to verdicts: finalists against the baseline on fresh seeds, and candidates that change nothing."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from headway.store import Store, StudyRecord, TrialRecord
 from headway.studies.declaration import Declaration
 from headway.studies.gate import Gate
+from headway.studies.judging import (
+    Judgement,
+    compared,
+    comparison_data,
+    first_change,
+    identical,
+    of_two_versions,
+    race_data,
+)
 from headway.studies.plan import StudyPlan
 from headway.studies.racing import Racing
 from headway.studies.stream import Stream
-from headway.validate import Comparison, Standing, compare_noninferior, compare_paired, format_odds
+from headway.validate import Standing, compare_noninferior, format_odds
 
 __all__ = ["conclude"]
 
 _MOST_DROPPED = 200  # verdicts on candidates that a race gave up, the last ones
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Verdict:
-    candidate: str
-    decision: str
-    sentence: str
-    data: dict[str, Any]
 
 
 def conclude(
@@ -40,20 +39,21 @@ def conclude(
         _close_stream(store, record, plan, plan.stream)
         return
     finalists = plan.finalists()
-    mixed = _first_change(plan, finalists, changed)
+    sides = (plan.baseline, *finalists)
+    mixed = first_change((plan.trial(side, seed) for side in sides for seed in plan.fresh_seeds), changed)
     gate = Gate(store, record, study, plan.baseline)
     with store.database.write():  # a test that is counted and the verdict that it allows are written together
-        verdicts = [_decide(study, plan, gate, candidate, len(finalists), mixed) for candidate in finalists]
-        verdicts += [_identical(trial) for trial in plan.identicals()]
-        decided = {item.candidate for item in verdicts}
+        verdicts = {name: _decide(study, plan, gate, name, len(finalists), mixed) for name in finalists}
+        verdicts |= {trial.candidate: identical(trial) for trial in plan.identicals()}
         dropped = {} if plan.racing is None else plan.racing.dropped()
-        verdicts += [_dropped(name, item) for name, item in dropped.items() if name not in decided][-_MOST_DROPPED:]
+        given_up = [(name, _dropped(item)) for name, item in dropped.items() if name not in verdicts]
+        verdicts |= dict(given_up[-_MOST_DROPPED:])
         known = [(item.candidate, item.decision, item.sentence) for item in store.studies.verdicts(record.id)]
-        if verdicts and [(item.candidate, item.decision, item.sentence) for item in verdicts] == known:
+        if verdicts and [(name, item.decision, item.sentence) for name, item in verdicts.items()] == known:
             return
         store.studies.clear_verdicts(record.id)
-        for item in verdicts:
-            store.studies.decide(record.id, item.candidate, plan.baseline, item.decision, item.sentence, item.data)
+        for name, item in verdicts.items():
+            store.studies.decide(record.id, name, plan.baseline, item.decision, item.sentence, item.data)
         if not finalists:
             store.events.add("conclusion", study=record.id, text=_without_finalists(study, plan))
         if plan.racing is not None:
@@ -81,61 +81,33 @@ def _keep_what_was_learned(store: Store, record: StudyRecord, racing: Racing) ->
         store.events.add("note", study=record.id, text=text)
 
 
-def _identical(trial: TrialRecord) -> _Verdict:
-    sentence = f"Identical: with seed {trial.seed} it gives the baseline's curves, bit for bit."
-    return _Verdict(candidate=trial.candidate, decision="identical", sentence=sentence, data={})
-
-
-def _dropped(candidate: str, standing: Standing) -> _Verdict:
-    runs = f"{standing.runs} run{'' if standing.runs == 1 else 's'}"
-    data = {"runs": standing.runs, "chance_better": standing.better}
+def _dropped(standing: Standing) -> Judgement:
+    runs, chance, data = race_data(standing)
     if standing.state == "superseded":
         sentence = f"Not confirmed: the race kept it after {runs}, and later one that is better."
-        return _Verdict(candidate=candidate, decision="undecided", sentence=sentence, data=data)
-    chance = f"{100 * standing.better:.0f} %" if standing.better >= 0.005 else "under 1 %"
+        return Judgement(decision="undecided", sentence=sentence, data=data)
     sentence = f"Not kept: after {runs}, the race gives it a chance of {chance} to beat what it keeps."
-    return _Verdict(candidate=candidate, decision="rejected", sentence=sentence, data=data)
-
-
-def _first_change(
-    plan: StudyPlan, finalists: Sequence[str], changed: Callable[[TrialRecord], str | None]
-) -> str | None:
-    for candidate in (plan.baseline, *finalists):
-        for seed in plan.fresh_seeds:
-            trial = plan.trial(candidate, seed)
-            if trial is not None and (change := changed(trial)) is not None:
-                return change
-    return None
+    return Judgement(decision="rejected", sentence=sentence, data=data)
 
 
 def _decide(
     study: Declaration, plan: StudyPlan, gate: Gate, candidate: str, finalists: int, mixed: str | None
-) -> _Verdict:
+) -> Judgement:
     if mixed is not None:
-        what = mixed.removesuffix(" while the trial ran")
-        sentence = f"Undecided: {what} during the study, so its trials are of two versions. Run it again to decide."
-        return _Verdict(candidate=candidate, decision="undecided", sentence=sentence, data={})
+        return of_two_versions(mixed)
     ours, theirs = plan.values(candidate), plan.values(plan.baseline)
     shared = sorted(ours.keys() & theirs.keys())
     if len(shared) < 2:
         sentence = _why_unmeasured(study, plan, candidate)
-        return _Verdict(candidate=candidate, decision="undecided", sentence=sentence, data={"pairs": len(shared)})
+        return Judgement(decision="undecided", sentence=sentence, data={"pairs": len(shared)})
     if study.margin is not None:
         return _as_good(study, plan, candidate, finalists, study.margin)
-    comparison = compare_paired(
-        ours,
-        theirs,
-        metric=study.experiment.metric,
-        direction=study.experiment.direction,
-        level=study.level,
-        comparisons=finalists,
-    )
-    comparison, found = gate.passed(candidate, comparison, ours, theirs)
-    data = _data(comparison) | {"seeds": shared, "cost_seconds": _cost(plan, candidate)} | found
-    return _Verdict(candidate=candidate, decision=str(comparison.decision), sentence=comparison.sentence, data=data)
+    trials = [plan.trial(candidate, seed) for seed in plan.fresh_seeds]
+    comparison, data = compared(study, gate, candidate, ours, theirs, trials, comparisons=finalists)
+    return Judgement(decision=str(comparison.decision), sentence=comparison.sentence, data=data)
 
 
-def _as_good(study: Declaration, plan: StudyPlan, candidate: str, candidates: int, margin: float) -> _Verdict:
+def _as_good(study: Declaration, plan: StudyPlan, candidate: str, candidates: int, margin: float) -> Judgement:
     """Ask whether a candidate is as good as the baseline, within the margin, and takes less time."""
     ours, theirs = plan.values(candidate), plan.values(plan.baseline)
     found = compare_noninferior(
@@ -150,7 +122,7 @@ def _as_good(study: Declaration, plan: StudyPlan, candidate: str, candidates: in
         level=study.level,
         comparisons=candidates,
     )
-    data = _data(found.quality) | {
+    data = comparison_data(found.quality) | {
         "seeds": sorted(ours.keys() & theirs.keys()),
         "cost_seconds": _cost(plan, candidate),
         "margin": margin,
@@ -158,17 +130,12 @@ def _as_good(study: Declaration, plan: StudyPlan, candidate: str, candidates: in
         "cost_low": found.cost_low,
         "cost_high": found.cost_high,
     }
-    return _Verdict(candidate=candidate, decision=str(found.decision), sentence=found.sentence, data=data)
+    return Judgement(decision=str(found.decision), sentence=found.sentence, data=data)
 
 
 def _seconds(plan: StudyPlan, candidate: str, seeds: Iterable[int]) -> dict[int, float]:
     found = {seed: plan.trial(candidate, seed) for seed in seeds}
     return {seed: trial.wall_seconds for seed, trial in found.items() if trial is not None}
-
-
-def _data(comparison: Comparison) -> dict[str, Any]:
-    fields = asdict(comparison)
-    return {name: value for name, value in fields.items() if name not in ("decision", "sentence")}
 
 
 def _cost(plan: StudyPlan, candidate: str) -> float:

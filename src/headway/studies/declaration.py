@@ -128,7 +128,7 @@ class Declaration(ABC):
 
     def make_sampler(self) -> Sampler:
         """Return what proposes the study's candidates: its sampler, or the list that it was given."""
-        if self.candidates:
+        if self.candidates or self.sampler == _QUEUE:
             return GivenSampler(self.candidates)
         return make_sampler(self.sampler, self.experiment.space, seed=self.seed, direction=self.experiment.direction)
 
@@ -193,6 +193,15 @@ class Declaration(ABC):
             raise UsageError(f"margin={self.margin!r} is no margin. Give how much worse still counts, above 0.")
         if self.holdout is not None and self.holdout == self.experiment.metric:
             raise UsageError(f"holdout={self.holdout!r} is the metric itself. Name the metric of a private split.")
+        seconds = self.close_after
+        if seconds is not None and not (type(seconds) in (int, float) and 0 <= seconds < math.inf):
+            raise UsageError(f"close_after={seconds!r} is no time. Give seconds from 0 on, or None to stay open.")
+        if self.rule != "stream":
+            return
+        if self.margin is not None:
+            raise UsageError("A stream asks who is better, not who is as good: leave out margin, or rule='stream'.")
+        if self.scheduler != "full":
+            raise UsageError(f"A stream judges runs that ended; {self.scheduler} stops some early. Use scheduler='full'.")
 
     def _smallest_parts(self) -> str:
         if self.rule == "every":
@@ -260,7 +269,7 @@ def _candidates(experiment: Experiment, candidates: Sequence[Config]) -> tuple[d
 
 
 def _sampler(name: str, *, given: bool, rule: str) -> str:
-    if rule == "stream" and name in (_SAMPLER, _QUEUE) and (name is _SAMPLER or name == _QUEUE):
+    if rule == "stream" and (name is _SAMPLER or name == _QUEUE):
         return _QUEUE  # people and agents propose
     if given and name is not _SAMPLER:
         raise UsageError(f"The study has a list of candidates and the sampler {name!r}. Give one of the two.")

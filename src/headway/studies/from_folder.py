@@ -9,8 +9,9 @@ from typing import Any
 from headway.core import Budget, Limits, Needs, UsageError
 from headway.engine import available_gpus
 from headway.experiments.layouts import find_layout
-from headway.experiments.repositories import SPARE_SECONDS, RepositoryExperiment, base_from_json, base_of
+from headway.experiments.repositories import SPARE_SECONDS, RepositoryExperiment, base_of
 from headway.store import StudyRecord
+from headway.studies.repositories import experiment_of
 from headway.studies.study import Study
 
 __all__ = ["repository_study", "study_again", "study_name"]
@@ -74,21 +75,9 @@ def study_name(root: Path, tag: str | None, name: str | None) -> str:
 def study_again(record: StudyRecord, *, budget: str | Budget | None = None, close_after: float | None = None) -> Study:
     """Return the study of a repository as the record has it, to go on with."""
     definition: Mapping[str, Any] = record.definition
-    kept, described, root = definition["repository"], definition["experiment"], Path(record.source)
-    layout = find_layout(root)
-    base = base_from_json(kept["base"], root)
-    experiment = RepositoryExperiment.of(
-        layout,
-        base,
-        base.sources(layout.files),
-        unsafe=described.get("unsafe", False),
-        needs=Needs(**record.settings["needs"]),
-        limits=Limits(**record.settings["limits"]),
-        named={"tag": kept["tag"], "branch": kept["branch"]},
-    )
     sampler = definition["sampler"]
     return _study(
-        experiment,
+        experiment_of(record),
         name=record.name,
         budget=Budget(**record.settings["budget"]) if budget is None else budget,
         sampler=None if sampler == "queue" else sampler,

@@ -44,7 +44,7 @@ class StudyPlan:
         self._number = self._sampled = 0  # the last proposal, and how many of all the sampler made
         self._note: str | None = None
         self.baseline = self._candidate(study.baseline)
-        self._racing = self._make_race() if study.rule == "race" else None
+        self._racing = self._make_race() if study.rule in ("race", "stream") else None
 
     # the engine's questions
 
@@ -341,7 +341,7 @@ class StudyPlan:
         return number, taken[1], taken[0].config
 
     def _from_sampler(self) -> Proposal | None:
-        if not self._study.experiment.space.parameters or self._study.sampler == "queue":
+        if not self._study.experiment.space.parameters:
             return None
         sampler = self._make_sampler()
         history = self._seen_by(sampler)
@@ -389,14 +389,18 @@ class StudyPlan:
         budget = self._study.budget
         if budget.trials is None and budget.seconds is None:
             return True
-        reserve = sum(self._is_open((self.baseline, seed), busy) for seed in self._baseline_seeds)
-        judged = self._number + 1 if self._study.rule == "every" else self._study.finalists
-        reserve += judged * sum(seed != self._study.seed for seed in self.fresh_seeds)
+        reserve = self._reserve(busy)
         if budget.seconds is not None:
             spent = self._store.studies.spent(self._record.id).seconds + reserve * self._ledger.mean_seconds
             if Budget(seconds=budget.seconds).exhausted(Spent(seconds=spent)):
                 return False
         return budget.trials is None or self._ledger.paid_with(busy) + reserve < budget.trials
+
+    def _reserve(self, busy: set[Key]) -> int:
+        """Return how many trials the baseline and the confirmation still take."""
+        reserve = sum(self._is_open((self.baseline, seed), busy) for seed in self._baseline_seeds)
+        judged = self._number + 1 if self._study.rule == "every" else self._study.finalists
+        return reserve + judged * sum(seed != self._study.seed for seed in self.fresh_seeds)
 
     def _baseline_stands(self) -> bool:
         start = self.trial(self.baseline, self._study.seed)

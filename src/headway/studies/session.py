@@ -65,8 +65,10 @@ def run_study(
             settings,
             watcher,
         )
+        if plan.stream is not None:
+            plan.stream.changed = engine.changed_files
         ending = _run_engine(engine, plan)
-        keeper.tidy()
+        keeper.catch_up()
         if ending == "done":
             conclude(store, record, study, plan, engine.changed_files)
             store.studies.set_state(record.id, "finished")

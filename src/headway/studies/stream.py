@@ -6,16 +6,16 @@ wants to know. What was accepted is the baseline from then on.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from headway.core import TrialState
 from headway.experiments.layouts import Guard
 from headway.store import Store, StudyRecord, TrialRecord, VerdictRecord, is_accepted
 from headway.studies.declaration import Declaration
 from headway.studies.gate import Gate
+from headway.studies.judging import Judgement, compared, first_change, identical, of_two_versions, race_data
 from headway.studies.racing import Racing
-from headway.validate import Decision, compare_paired
+from headway.validate import Decision
 
 __all__ = ["Doubts", "Results", "Stream"]
 
@@ -61,13 +61,6 @@ class Doubts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Verdict:
-    decision: str
-    sentence: str
-    data: dict[str, Any]
-
-
 class Stream:
     """Know which candidates wait for a verdict, and write verdicts as soon as they can be written."""
 
@@ -96,6 +89,7 @@ class Stream:
         self._decided: set[str] = set()
         self._accepted: set[str] = set()
         self.hear: Callable[[VerdictRecord], None] = _nobody  # told of each verdict when it is in the record
+        self.changed: Callable[[TrialRecord], str | None] = _unchanged  # which file a trial used has changed since
         self.official = results.baseline  # what candidates are judged against
         for item in store.studies.verdicts(record.id):
             if not item.data.get("open"):
@@ -140,7 +134,9 @@ class Stream:
         """Write that a candidate goes on as another one, its change made anew on what was accepted meanwhile."""
         self._open.setdefault(candidate)
         sentence = f"Rebased: another change was accepted meanwhile, so it is judged on top of that, as #{number}."
-        self._write(candidate, _Verdict(decision="rebased", sentence=sentence, data={"as": other, "as_number": number}))
+        self._write(
+            candidate, Judgement(decision="rebased", sentence=sentence, data={"as": other, "as_number": number})
+        )
 
     def settle(self) -> None:
         """Write the verdicts that can be written now."""
@@ -154,9 +150,9 @@ class Stream:
         for candidate in list(self._open):
             if self._results.first_trial(candidate) is not None:
                 data = {"open": True}
-                self._write(candidate, _Verdict(decision="undecided", sentence=_ENDED_BEFORE, data=data), last=True)
+                self._write(candidate, Judgement(decision="undecided", sentence=_ENDED_BEFORE, data=data), last=True)
 
-    def _write(self, candidate: str, verdict: _Verdict, *, last: bool = False) -> None:
+    def _write(self, candidate: str, verdict: Judgement, *, last: bool = False) -> None:
         data = verdict.data if self._trust is None else {**verdict.data, "trust": self._trust}
         told = self._trust is None or f"({self._trust})" in verdict.sentence
         sentence = verdict.sentence if told else f"{verdict.sentence} Trust: {self._trust}."
@@ -178,83 +174,76 @@ class Stream:
         if written is not None:
             self.hear(written)
 
-    def _judged(self, candidate: str) -> _Verdict | None:
+    def _judged(self, candidate: str) -> Judgement | None:
         first = self._results.first_trial(candidate)
         if first is None:
             return None
         if first.state != TrialState.COMPLETE:
             why = f"{first.reason}: {first.message}" if first.reason else str(first.state)
-            return _Verdict(
+            return Judgement(
                 decision="failed", sentence=f"Failed: {why.rstrip('.')}.", data={"reason": str(first.reason)}
             )
         if self.flagged(first) and self._doubts is not None:
             return _flag(self._doubts.of_trial(first))
         if self._results.identical(first):
-            sentence = f"Identical: with seed {first.seed} it gives the baseline's curves, bit for bit."
-            return _Verdict(decision="identical", sentence=sentence, data={})
+            return identical(first)
         standing = self._racing.standing(candidate)
         if standing is None or standing.state == "open":
             return None
         if standing.state == "failed":
             sentence = "Failed: it ran with one seed, and failed with another."
-            return _Verdict(decision="failed", sentence=sentence, data={"runs": standing.runs})
+            return Judgement(decision="failed", sentence=sentence, data={"runs": standing.runs})
         if standing.state == "rejected":
             if self._racing.kept and self._racing.kept[-1] not in self._accepted:
                 return None  # held against one that is not accepted, or not yet
-            runs = f"{standing.runs} run{'' if standing.runs == 1 else 's'}"
-            chance = f"{100 * standing.better:.0f} %" if standing.better >= 0.005 else "under 1 %"
+            runs, chance, data = race_data(standing)
             sentence = f"Rejected: after {runs}, its chance to beat what the study has is {chance}."
-            return _Verdict(
-                decision="rejected", sentence=sentence, data={"runs": standing.runs, "chance_better": standing.better}
-            )
+            return Judgement(decision="rejected", sentence=sentence, data=data)
         return self._confirmed(candidate)
 
-    def _confirmed(self, candidate: str) -> _Verdict | None:
+    def _confirmed(self, candidate: str) -> Judgement | None:
         """Compare a candidate that the race kept with the baseline of now, once all fresh seeds have ended."""
         seeds = self._results.fresh_seeds
         if not seeds:
             return self._without_noise(candidate)
         if not all(self._results.trial(side, seed) for side in (candidate, self.official) for seed in seeds):
             return None
+        sides = [self._results.trial(side, seed) for side in (candidate, self.official) for seed in seeds]
+        if (change := first_change(sides, self.changed)) is not None:
+            return of_two_versions(change)
         ours, theirs = self._results.values(candidate), self._results.values(self.official)
         shared = sorted(ours.keys() & theirs.keys())
         if len(shared) < 2:
             sentence = "Undecided: fewer than two pairs of fresh seeds ran to their end."
-            return _Verdict(decision="undecided", sentence=sentence, data={"pairs": len(shared)})
+            return Judgement(decision="undecided", sentence=sentence, data={"pairs": len(shared)})
         doubts = self._score_doubts(candidate, seeds)
         if doubts:
             return _flag(doubts)
         return self._compared(candidate, ours, theirs, shared)
 
-    def _without_noise(self, candidate: str) -> _Verdict:
+    def _without_noise(self, candidate: str) -> Judgement:
         """Say what one run gave, where no seed reaches the code: that may be chance, and nobody can tell."""
         first, start = self._results.first_trial(candidate), self._results.first_trial(self.official)
         seen = ""
         if first is not None and start is not None and first.value is not None and start.value is not None:
             seen = f" One run each gave {first.value:.6g} against {start.value:.6g}."
         sentence = f"Undecided: no seed reaches the code, so its noise is unknown.{seen}"
-        return _Verdict(decision="undecided", sentence=sentence, data={"pairs": 0})
+        return Judgement(decision="undecided", sentence=sentence, data={"pairs": 0})
 
     def _compared(
         self, candidate: str, ours: Mapping[int, float], theirs: Mapping[int, float], seeds: Sequence[int]
-    ) -> _Verdict:
-        study = self._study
-        comparison = compare_paired(
-            ours, theirs, metric=study.experiment.metric, direction=study.experiment.direction, level=study.level
-        )
-        gate = Gate(self._store, self._record, study, self.official)
-        with self._store.database.write():
-            comparison, found = gate.passed(candidate, comparison, ours, theirs)
+    ) -> Judgement:
+        gate = Gate(self._store, self._record, self._study, self.official)
         trials = [self._results.trial(candidate, seed) for seed in seeds]
-        data = {name: value for name, value in asdict(comparison).items() if name not in ("decision", "sentence")}
-        data |= {"seeds": list(seeds), "cost_seconds": sum(trial.wall_seconds for trial in trials if trial is not None)}
+        with self._store.database.write():
+            comparison, data = compared(self._study, gate, candidate, ours, theirs, trials)
         words = comparison.sentence
         if comparison.decision == Decision.ACCEPTED and (worse := self._worse(candidate, seeds)):
             told = comparison.sentence.removesuffix(": accepted.")
-            return _Verdict(decision="rejected", sentence=f"Rejected: {worse} {told}.", data=data | found)
+            return Judgement(decision="rejected", sentence=f"Rejected: {worse} {told}.", data=data)
         if comparison.decision == Decision.ACCEPTED and self._trust is not None:
             words = f"{words.removesuffix('.')} ({self._trust})."
-        return _Verdict(decision=str(comparison.decision), sentence=words, data=data | found)
+        return Judgement(decision=str(comparison.decision), sentence=words, data=data)
 
     def _worse(self, candidate: str, seeds: Sequence[int]) -> str:
         """Say how far the metric that guards the other one has fallen since the baseline; nothing where it holds."""
@@ -280,10 +269,10 @@ class Stream:
         return list(dict.fromkeys([*seen, *self._doubts.of_score(ours, theirs)]))
 
 
-def _flag(doubts: Sequence[str]) -> _Verdict:
+def _flag(doubts: Sequence[str]) -> Judgement:
     more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
     sentence = f"Flagged: {doubts[0].rstrip('.')}{more}. Its score is not believed before a person has looked."
-    return _Verdict(decision="flagged", sentence=sentence, data={"doubts": list(doubts)})
+    return Judgement(decision="flagged", sentence=sentence, data={"doubts": list(doubts)})
 
 
 def _nothing() -> None:
@@ -292,3 +281,7 @@ def _nothing() -> None:
 
 def _nobody(verdict: VerdictRecord) -> None:
     """Hear a verdict where nobody wants to."""
+
+
+def _unchanged(trial: TrialRecord) -> str | None:
+    """Know of no change, where nobody looks at files."""

@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from headway.core import Budget, Role, Spent
+from headway.core import Role
 from headway.engine import Assignment
 from headway.experiments.repositories import RepositoryExperiment
 from headway.store import Store, StudyRecord, TrialRecord
@@ -30,8 +30,8 @@ class StreamPlan(StudyPlan):
     def __init__(self, store: Store, record: StudyRecord, study: Declaration) -> None:
         super().__init__(store, record, study)
         self._idle_since: float | None = None  # on the monotonic clock
-        self._race: Racing = self._make_race()
-        self._racing = self._race
+        assert self._racing is not None
+        self._race: Racing = self._racing
         doubts = None if study.trust is None else TrialDoubts(store, record)
         experiment = study.experiment
         self._rebaser: Rebaser | None = None
@@ -121,17 +121,11 @@ class StreamPlan(StudyPlan):
             return None
         return self._next_idea(busy)
 
-    def _affordable(self, busy: set[Key]) -> bool:
-        """Tell whether a further run leaves enough to confirm one more candidate, and those that wait for it."""
+    def _reserve(self, busy: set[Key]) -> int:
+        """Return how many trials it takes to confirm those that wait for it, and one candidate more."""
         judged = {self._stream.official, *self._stream.to_confirm}
-        reserve = sum(self._is_open((name, seed), busy) for name in judged for seed in self.fresh_seeds)
-        reserve += len(self.fresh_seeds)
-        budget = self._study.budget
-        if budget.seconds is not None:
-            spent = self._store.studies.spent(self._record.id).seconds + reserve * self._ledger.mean_seconds
-            if Budget(seconds=budget.seconds).exhausted(Spent(seconds=spent)):
-                return False
-        return budget.trials is None or self._ledger.paid_with(busy) + reserve < budget.trials
+        wanted = sum(self._is_open((name, seed), busy) for name in judged for seed in self.fresh_seeds)
+        return wanted + len(self.fresh_seeds)
 
     def _assign(
         self, candidate: str, config: Mapping[str, Any], seed: int, role: Role, number: int, *, scheduled: bool = False

@@ -26,6 +26,8 @@ class Study(Declaration):
     "grid" or "tpe". `scheduler` decides who runs on: "full" or "asha". `budget` counts executed trials, seconds, or
     both ("24 trials or 2 hours"). Every candidate runs once with `seed`; the best `finalists` run again with `seeds`
     fresh seeds, paired with the baseline's, and the verdict is read from these alone at the confidence `level`.
+    `rule` chooses otherwise who is judged: "race", "every", or "stream", where each is judged as it comes and the study
+    waits for more, until nothing came for `close_after` seconds (None: until its budget is spent or it is paused).
     """
 
     @call_checked("study.run(workers=4)")

@@ -51,9 +51,7 @@ def _texts(store: Store, study: StudyRecord, candidate: CandidateRecord | None) 
     if candidate is None or candidate.patch is None:
         start = store.studies.proposals(study.id, [0])
         return files_of(store, study, start[0].candidate) if start else {}
-    from headway.studies.repositories import patch_files
-
-    return {**_texts(store, study, None), **patch_files(candidate.patch)}
+    return {**_texts(store, study, None), **candidate.files}
 
 
 def _compared(before: Files, after: Files) -> tuple[dict[str, Any], list[str]]:

@@ -206,7 +206,7 @@ def _baseline(study: Declaration, known: _Known) -> list[Coming]:
 
 def _search(study: Declaration, known: _Known) -> list[Coming]:
     found = known.proposals()[:_SHOWN]
-    if not found and study.experiment.space.parameters and study.sampler != "queue":
+    if not found and study.experiment.space.parameters:
         found = [(config, study.sampler) for config in _proposed(study)]
     return [
         Coming(

@@ -5,12 +5,11 @@ from headway.studies.repositories.proposals import (
     Change,
     change_of,
     files_of,
-    is_repository,
     official_of,
-    patch_files,
 )
 from headway.studies.repositories.protecting import refuse_unprotected
 from headway.studies.repositories.rebasing import Rebased, Rebaser
+from headway.studies.repositories.recorded import experiment_of, is_repository
 
 __all__ = [
     "Change",
@@ -18,10 +17,10 @@ __all__ = [
     "Rebased",
     "Rebaser",
     "change_of",
+    "experiment_of",
     "files_of",
     "is_repository",
     "keep_results",
     "official_of",
-    "patch_files",
     "refuse_unprotected",
 ]

@@ -13,7 +13,6 @@ from headway.sandbox import processes
 from headway.store import Store, StudyRecord, TrialRecord, VerdictRecord, is_accepted
 from headway.studies.declaration import Declaration
 from headway.studies.repositories.ledgers import import_ledger
-from headway.studies.repositories.proposals import patch_files
 from headway.studies.stream import Stream
 
 __all__ = ["Keeper", "keep_results"]
@@ -27,7 +26,7 @@ _TRAILER = "Headway-Candidate:"  # ours alone, in a commit's message
 class Keeper:
     """Write the branch, the refs and the ledger of one study, verdict by verdict. This one keeps nothing."""
 
-    def tidy(self) -> None:
+    def catch_up(self) -> None:
         """Write what is missing, and remove what dead trials left."""
 
 
@@ -59,9 +58,9 @@ class _RepositoryKeeper(Keeper):
         import_ledger(self._store, self._record, self._experiment.layout)
         if self._git is not None and self._git.git.ref(f"refs/heads/{self._branch}") is None:
             self._git.git.set_ref(f"refs/heads/{self._branch}", self._git.commit, expected="")
-        self.tidy()
+        self.catch_up()
 
-    def tidy(self) -> None:
+    def catch_up(self) -> None:
         """Write the verdicts that are in the record and not yet in git and the ledger; the baseline comes first.
 
         It is called while no trial of the study runs: trees that are registered then are those of dead ones.
@@ -118,9 +117,9 @@ class _RepositoryKeeper(Keeper):
             return ""
         candidate = self._store.studies.candidate(verdict.candidate)
         try:
-            files = self._experiment.files(candidate.config, patch_files(candidate.patch))
+            files = self._experiment.files(candidate.config, candidate.files)
         except HeadwayError:
-            files = patch_files(candidate.patch)
+            files = candidate.files
         parent = self._commits.get(verdict.baseline) or self._git.commit
         undone = {path: text for path, text in self._experiment.sources.items() if path not in files}
         body = f"{_subject(message)}\n\n{verdict.sentence}\n\n{_TRAILER} {verdict.candidate}\n"

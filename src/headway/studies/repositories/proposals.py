@@ -1,18 +1,17 @@
 """From what somebody sends to a candidate: a patch on what the study has, or knobs, and always as the same bytes."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from headway.core import Space, SpaceError, UsageError, canonical_json
-from headway.experiments.layouts import Layout, Patch, WholeFiles, apply_patch, find_layout, parse_patch
+from headway.experiments.layouts import Layout, Patch, WholeFiles, apply_patch, parse_patch
 from headway.experiments.layouts.files import refuse_links
-from headway.experiments.repositories import RepositoryExperiment, base_from_json
+from headway.experiments.repositories import RepositoryExperiment
 from headway.store import Store, StudyRecord
+from headway.studies.repositories.recorded import experiment_of
 
-__all__ = ["Change", "change_of", "files_of", "is_repository", "official_of", "patch_files"]
+__all__ = ["Change", "change_of", "files_of", "official_of"]
 
 
 _LARGEST = 500_000  # characters of a changed file: its syntax tree takes some hundred times as much memory
@@ -33,20 +32,10 @@ class Change:
     paths: tuple[str, ...]
 
 
-def is_repository(record: StudyRecord) -> bool:
-    """Tell whether a study's experiment is a repository, so that its candidates may change code."""
-    return "repository" in record.definition
-
-
 def official_of(store: Store, record: StudyRecord) -> str:
     """Return the candidate that others build on: the last one accepted, else the baseline."""
     accepted = store.verdicts.accepted(record.id, 1)
     return accepted[0].verdict.candidate if accepted else store.studies.proposals(record.id, [0])[0].candidate
-
-
-def patch_files(patch: str | None) -> dict[str, str]:
-    """Return the files of a recorded patch, by path."""
-    return {} if patch is None else json.loads(patch)
 
 
 def change_of(
@@ -65,9 +54,9 @@ def change_of(
     path. They change `parent`, by default what the study accepted last. `config` turns knobs beside it. Raises
     `UsageError` that names the block that did not match, the file that may not be changed, or that nothing changes.
     """
-    experiment = _experiment(store.folder, record.name, canonical_json(record.definition["repository"]["base"]), record)
+    experiment = experiment_of(record)
     above = store.studies.candidate(parent or _parent(store, record))
-    before = {**experiment.sources, **experiment.files(above.config, patch_files(above.patch))}
+    before = {**experiment.sources, **experiment.files(above.config, above.files)}
     after = dict(before)
     for item in _patches(patch, file, files):
         after |= _applied(experiment.layout, item, after)
@@ -106,9 +95,9 @@ def _refuse_unfit(experiment: RepositoryExperiment, after: Mapping[str, str]) ->
 
 def files_of(store: Store, record: StudyRecord, candidate: str) -> dict[str, str]:
     """Return the text of all editable files as a candidate has them, by path."""
-    experiment = _experiment(store.folder, record.name, canonical_json(record.definition["repository"]["base"]), record)
+    experiment = experiment_of(record)
     found = store.studies.candidate(candidate)
-    return {**experiment.sources, **experiment.files(found.config, patch_files(found.patch))}
+    return {**experiment.sources, **experiment.files(found.config, found.files)}
 
 
 def _applied(layout: Layout, patch: Patch, sources: Mapping[str, str]) -> dict[str, str]:
@@ -140,19 +129,3 @@ def _parent(store: Store, record: StudyRecord) -> str:
     if not store.studies.count_proposals(record.id):  # the engine has not begun yet
         return store.studies.add_candidate(record.experiment, record.definition["baseline"])
     return official_of(store, record)
-
-
-_experiments: dict[tuple[str, str], RepositoryExperiment] = {}
-
-
-def _experiment(folder: Path, name: str, base: str, record: StudyRecord) -> RepositoryExperiment:
-    """Return the experiment of a study; the files of its base are read once a process."""
-    key = (str(folder), f"{name} {base}")
-    if key not in _experiments:
-        described, root = record.definition["experiment"], Path(record.source)
-        layout = find_layout(root)
-        found = base_from_json(record.definition["repository"]["base"], root)
-        _experiments[key] = RepositoryExperiment.of(
-            layout, found, found.sources(layout.files), unsafe=described.get("unsafe", False)
-        )
-    return _experiments[key]

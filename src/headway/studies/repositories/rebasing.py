@@ -13,7 +13,6 @@ from typing import Any
 from headway.core import HeadwayError, canonical_json
 from headway.experiments.repositories import RepositoryExperiment
 from headway.store import Store, StudyRecord
-from headway.studies.repositories.proposals import patch_files
 
 __all__ = ["Rebased", "Rebaser"]
 
@@ -39,9 +38,9 @@ class Rebaser:
         theirs, before, ours = (self._store.studies.candidate(name) for name in (candidate, parent, onto))
         turned = {name: value for name, value in theirs.config.items() if before.config.get(name) != value}
         config = {**ours.config, **turned}
-        files: dict[str, str] | None = patch_files(ours.patch)
+        files: dict[str, str] | None = ours.files
         if theirs.patch != before.patch:
-            files = self._merged(patch_files(before.patch), patch_files(ours.patch), patch_files(theirs.patch))
+            files = self._merged(before.files, ours.files, theirs.files)
         if files is None:
             return None
         patch = canonical_json(files) if files else None
