@@ -201,7 +201,7 @@ class Declaration(ABC):
         if self.margin is not None:
             raise UsageError("A stream asks who is better, not who is as good: leave out margin, or rule='stream'.")
         if self.scheduler != "full":
-            raise UsageError(f"A stream judges runs that ended; {self.scheduler} stops some early. Use scheduler='full'.")
+            raise UsageError(f"A stream judges whole runs; {self.scheduler} stops some early. Use scheduler='full'.")
 
     def _smallest_parts(self) -> str:
         if self.rule == "every":
