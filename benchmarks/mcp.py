@@ -15,8 +15,10 @@ from typing import Any
 
 from benchmarks._noop import VARIABLES
 from benchmarks.runner import SCRIPTS, Context, Result, Row, Sample, Table, at_least, at_most, benchmark
+from headway.interfaces.agents.news import VerdictsMark
 from headway.sandbox import protection
 from headway.store import Store
+from headway.testing.repositories import committed
 
 _AGENTS, _QUICK_AGENTS = 20, 6
 _SECONDS, _QUICK_SECONDS = 300.0, 15.0
@@ -86,16 +88,14 @@ def _gather(folder: Path, agents: int, seconds: float) -> _Outcome:
 def _missed(agent: Mapping[str, Any], known: Mapping[str, int]) -> int:
     """Count the verdicts between an agent's first cursor and its last that its waits did not tell it, or told twice."""
     told: list[str] = agent["told"]
-    due = {candidate for candidate, place in known.items() if agent["first"] < place <= agent["last"]}
+    first, last = (VerdictsMark.read(agent[name]).last if agent[name] else 0 for name in ("first", "last"))
+    due = {candidate for candidate, place in known.items() if first < place <= last}
     return len(due - set(told)) + len(told) - len(set(told))
 
 
 def _repository(folder: Path) -> Path:
     shutil.copytree(SCRIPTS / "mcp_repository", folder)
-    who = ("-c", "user.email=crowd@example.org", "-c", "user.name=crowd")
-    for words in (("init", "-q", "."), ("add", "-A"), (*who, "commit", "-qm", "the baseline")):
-        subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
-    return folder
+    return committed(folder)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 Each keeps two changes of the code under way, waits for the verdict on the older one and reads why; every third idea is
 one that all have. The result is a list: for each agent the ideas whose verdict it read, the verdicts that its cursor
-told, the last one's id, every refusal, and the largest answer in bytes.
+told, its first and its last cursor, every refusal, and the largest answer in bytes.
 """
 
 import json
@@ -116,8 +116,8 @@ async def main(address: Path, agents: int, seconds: float, result: Path) -> None
         {
             "ideas": item.ideas,
             "told": item.told,
-            "first": int(item.first[1:-1] or 0),
-            "last": int(item.cursor[1:-1] or 0),
+            "first": item.first,
+            "last": item.cursor,
             "problems": item.problems,
             "largest_bytes": item.largest,
         }

@@ -19,11 +19,9 @@ from loop import run
 
 async def call(verb: str, *, study: str, **arguments: Any) -> dict[str, Any]:
     """Ask a verb as a command."""
-    words, given = [sys.executable, "-m", "headway", verb.replace("_", "-")], None
+    words, given = [sys.executable, "-m", "headway", verb.replace("_", "-"), study], None
     if verb == "result":
-        words += [arguments.pop("candidate"), "--study", study]
-    else:
-        words += [study]
+        words += [arguments.pop("candidate")]
     if "patch" in arguments:
         given, arguments["patch"] = arguments["patch"], "-"
     words += [word for name, value in arguments.items() for word in (f"--{name}", str(value))]

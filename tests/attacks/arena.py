@@ -10,7 +10,6 @@ import os
 import re
 import secrets
 import socket
-import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -26,8 +25,9 @@ from headway.studies import Study
 from headway.studies.from_folder import repository_study
 from headway.studies.observers import QuietObserver
 from headway.studies.session import record_of
+from headway.testing import repositories
 
-__all__ = ["MARK", "Arena", "Listeners", "Told", "git", "listing"]
+__all__ = ["MARK", "Arena", "Told", "git", "listing"]
 
 MARK = "ATTACK_MARK"
 _SAID = re.compile(r"^\[([^\]\n]+)\] (done|refused) (.*)$", re.MULTILINE)
@@ -193,6 +193,16 @@ class Arena:
             moved=moved,
         )
 
+    @contextlib.contextmanager
+    def listening(self) -> Generator[None]:
+        """Have servers on the host, to which `heard` tells who came."""
+        listeners = _Listeners(self.token)
+        self.ports, self.heard = listeners.ports, listeners.heard
+        try:
+            yield
+        finally:
+            listeners.close()
+
     @property
     def changed(self) -> set[str]:
         """Return which paths around the store the study has changed."""
@@ -205,7 +215,7 @@ class Arena:
         return listing(self.folder, without=lambda path: path.startswith("store/"))
 
 
-class Listeners:
+class _Listeners:
     """Servers on the host's loopback and an abstract address, which nobody in a sandbox may reach."""
 
     def __init__(self, token: str) -> None:
@@ -236,19 +246,8 @@ class Listeners:
 
 
 def git(folder: Path, *words: str) -> str:
-    """Call git as a person does."""
-    named = [
-        "-c",
-        "user.name=Ada",
-        "-c",
-        "user.email=ada@example.com",
-        "-c",
-        "core.hooksPath=/dev/null",
-        "-c",
-        "core.fsmonitor=false",
-    ]
-    done = subprocess.run(["git", "-C", str(folder), *named, *words], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    """Call git as a person does, past the traps that were set in the repository."""
+    return repositories.git(folder, "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", *words).strip()
 
 
 def listing(folder: Path, *, without: Callable[[str], bool] = lambda path: False) -> dict[str, str]:

@@ -38,11 +38,11 @@ class Attacks:
 
     def instead(self, *edits: tuple[str, str]) -> Callable[[_Test], _Test]:
         """Replace pieces of the honest work, each of which stands there once."""
-        text = self.source
-        for old, new in edits:
-            assert text.count(old) == 1, old
-            text = text.replace(old, new)
-        return self.files({self.path: text})
+        return self.files(self._edited(*edits))
+
+    def honest(self, edits: Mapping[str, tuple[str, str]]) -> dict[str, tuple[dict[str, str], str]]:
+        """Return proposals that attack nothing, each with its name as note."""
+        return {name: (self._edited(edit), name) for name, edit in edits.items()}
 
     def files(self, files: Mapping[str, str], *, note: str = "") -> Callable[[_Test], _Test]:
         """Propose files as a whole."""
@@ -53,6 +53,13 @@ class Attacks:
             return test
 
         return registered
+
+    def _edited(self, *edits: tuple[str, str]) -> dict[str, str]:
+        text = self.source
+        for old, new in edits:
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        return {self.path: text}
 
     def put(self, place: str, code: str) -> str:
         """Return the edited file with an attack at one of its marks, and before it only what the attack needs."""

@@ -5,7 +5,7 @@ from collections.abc import Generator
 import pytest
 
 from headway.sandbox import protection
-from tests.attacks.arena import Arena, Listeners, Told, git
+from tests.attacks.arena import Arena, Told, git
 from tests.attacks.guarded import ATTACKS, HONEST
 from tests.attacks.playing import chosen, mixed, play
 from tests.attacks.tiny import GUARDED
@@ -26,12 +26,9 @@ def guarded(
     """A guarded repository whose study has run, with attacks before, between and behind the honest changes."""
     arena = Arena.lay_out(tmp_path_factory.mktemp("guarded"), GUARDED)
     _set_traps(arena)
-    listeners = Listeners(arena.token)
-    arena.ports, arena.heard = listeners.ports, listeners.heard
-    honest = {name: ({"train.py": GUARDED["train.py"].replace(*edit)}, name) for name, edit in HONEST.items()}
-    play(arena, mixed(chosen(request, ATTACKS), honest))
-    yield arena
-    listeners.close()
+    with arena.listening():
+        play(arena, mixed(chosen(request, ATTACKS), HONEST))
+        yield arena
 
 
 @pytest.fixture

@@ -4,16 +4,17 @@ from tests.attacks.arena import Told
 from tests.attacks.attacks import Attacks
 from tests.attacks.tiny import GUARDED, error_of, trained
 
-__all__ = ["ATTACKS", "HONEST", "came_to_nothing", "failed", "steps_of", "worth"]
+__all__ = ["ATTACKS", "GOOD", "HONEST", "came_to_nothing", "failed", "steps_of", "worth"]
 
 ATTACKS = Attacks(path="train.py", source=GUARDED["train.py"])
 
-HONEST = {
+HONEST = ATTACKS.honest({
     "good": ("STEPS = 10", "STEPS = 40"),
     "harmful": ("STEPS = 10", "STEPS = 5"),
     "null": ("for x, y in points:", "for x, y in list(points):"),
     "crash": ("weight, bias = 0.0, 0.0", "weight, bias = 0.0, 1 / 0"),
-}
+})  # fmt: skip
+GOOD = {"good": HONEST["good"]}
 _NOT_ACCEPTED = ("identical", "rejected", "undecided")
 
 
@@ -38,4 +39,4 @@ def failed(told: Told, *words: str) -> None:
     """Check that a candidate has no score, and that the verdict says why."""
     assert (told.decision, told.values) == ("failed", {}), (told.decision, told.sentence)
     for word in words:
-        assert word in told.sentence
+        assert word in told.sentence, told.sentence

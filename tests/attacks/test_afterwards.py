@@ -1,5 +1,6 @@
 """What is left when a study has run whose candidates tried everything."""
 
+import os
 from pathlib import Path
 
 from tests.attacks.arena import Arena, git
@@ -39,7 +40,7 @@ def test_no_control_group_is_left():
     groups = [
         path for root in ("memory", "pids", "cpuacct") for path in Path("/sys/fs/cgroup", root).rglob("headway-*")
     ]
-    own = [path for path in groups if f"-{__import__('os').getpid()}-" in path.name]
+    own = [path for path in groups if f"-{os.getpid()}-" in path.name]
     assert own == []
 
 

@@ -5,13 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.arena import Arena, Told
-from tests.attacks.attacks import Attacks
-from tests.attacks.guarded import worth
+from tests.attacks.guarded import ATTACKS, GOOD, worth
 from tests.attacks.playing import play
 from tests.attacks.tiny import GUARDED
-
-_ATTACKS = Attacks(path="train.py", source=GUARDED["train.py"])
-_GOOD = {"good": ({"train.py": GUARDED["train.py"].replace("STEPS = 10", "STEPS = 40")}, "good")}
 
 ENORMOUS = ("1e20", "1e100", "1e155", "1e300", "1.7e308")
 
@@ -20,7 +16,7 @@ def scored(factor: str) -> str:
     """Return a train.py whose model has about the error that this text comes to; `seed` is the trial's."""
     model = "json.dump(dict(weight=3, bias=-1 + error ** 0.5), open('model.json', 'w'))"
     model = f"seed = int(sys.argv[2])\nerror = float({factor})\n{model}"
-    return _ATTACKS.put("# after\n", model)
+    return ATTACKS.put("# after\n", model)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +26,7 @@ def extreme(tmp_path_factory: pytest.TempPathFactory, protected: None) -> Arena:
     attacks = {error: scored(error) for error in ENORMOUS}
     scattering = "1.6134 if seed in (0, 1001, 1002) else 1.6134 if seed % 2 else 1e6"
     attacks |= {f"scattered {i}": scored(f"{scattering} + {i} * 1e-7") for i in range(3)}
-    play(arena, {**{name: ({"train.py": text}, name) for name, text in attacks.items()}, **_GOOD})
+    play(arena, {**{name: ({"train.py": text}, name) for name, text in attacks.items()}, **GOOD})
     return arena
 
 
@@ -62,5 +58,5 @@ def test_who_shines_on_the_seeds_of_the_race_alone_does_not_stand_before_others(
     shining = scored("0.0 if seed == 0 or seed > 1000 else 1.6134")
     play(arena, {"shining": ({"train.py": shining}, "shining")})
     assert not arena.told("shining").accepted
-    play(arena, _GOOD)
+    play(arena, GOOD)
     is_accepted(arena.told("good"))

@@ -4,7 +4,7 @@ import pytest
 
 from tests.attacks.arena import Arena, Told, git
 from tests.attacks.attacks import Attacks
-from tests.attacks.guarded import came_to_nothing, failed
+from tests.attacks.guarded import GOOD, came_to_nothing, failed
 from tests.attacks.playing import chosen, play
 from tests.attacks.tiny import GUARDED
 
@@ -15,8 +15,7 @@ MEMORY = 256 * 1024**2
 @pytest.fixture(scope="module")
 def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, protected: None) -> Arena:
     arena = Arena.lay_out(tmp_path_factory.mktemp("small"), GUARDED)
-    good = {"good": ({"train.py": GUARDED["train.py"].replace("STEPS = 10", "STEPS = 40")}, "good")}
-    play(arena, {**chosen(request, ATTACKS), **good}, memory_bytes=MEMORY)
+    play(arena, {**chosen(request, ATTACKS), **GOOD}, memory_bytes=MEMORY)
     return arena
 
 

@@ -1,7 +1,6 @@
 """Proposals that are refused at the door, in words, before anything of them is run; the study beside them goes on."""
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -11,9 +10,10 @@ import pytest
 
 from headway.studies import Study
 from tests.attacks.arena import Arena, git
+from tests.attacks.guarded import HONEST
 from tests.attacks.tiny import GUARDED
 
-GOOD = GUARDED["train.py"].replace("STEPS = 10", "STEPS = 40")
+GOOD, _ = HONEST["good"]
 MOST_MIB = 600
 WAITS_SECONDS = 30  # many times what it takes where nothing stalls
 _CLAIM = """
@@ -46,7 +46,7 @@ class Door:
 
     def answers(self, **sent: Any) -> str:
         """Propose in a process of its own, which must answer in time, and with little memory."""
-        self.arena.propose(self.study, "good", files={"train.py": GOOD})  # and so the study is in the record
+        self.arena.propose(self.study, "good", files=GOOD)  # and so the study is in the record
         done = subprocess.run(
             [sys.executable, "-c", _CLAIM, str(self.arena.store)],
             input=json.dumps(sent),
@@ -67,7 +67,6 @@ def door(tmp_path_factory: pytest.TempPathFactory, protected: None) -> Door:
     os.symlink("score.py", arena.repository / "alias.py")
     git(arena.repository, "add", "-A")
     git(arena.repository, "commit", "-q", "-m", "Links")
-    arena.before = arena.around()
     return Door(arena, arena.study())
 
 
@@ -142,7 +141,7 @@ def test_a_knob_takes_no_other_value_than_its_range_has(door: Door, value: objec
 
 
 def test_a_note_without_end_and_a_proposer_with_escapes_are_refused(door: Door):
-    assert "shorten" in door.arena.refusal(door.study, "note", files={"train.py": GOOD}, note="x" * 3000)
+    assert "shorten" in door.arena.refusal(door.study, "note", files=GOOD, note="x" * 3000)
 
 
 PATHOLOGICAL = {
@@ -176,18 +175,16 @@ def test_a_name_that_would_take_all_memory_to_read_is_refused_before_it_is_read(
 
 def test_the_study_beside_them_runs_and_nothing_was_written_elsewhere(door: Door):
     """Last in this file: the queue holds what was claimed above, and the honest change."""
-    door.arena.propose(door.study, "good", files={"train.py": GOOD})
-    # A fork, as spawn would leave a resource tracker behind, a child of all tests that come after.
-    engine = multiprocessing.get_context("fork").Process(target=_run, args=(door.arena,))
-    engine.start()
-    engine.join(WAITS_SECONDS * 3)
-    stalled = engine.is_alive()
-    engine.kill()
-    assert not stalled, "the engine stands still"
+    door.arena.propose(door.study, "good", files=GOOD)
+    words = ["run", str(door.arena.repository), "--study", "arena", "--store", str(door.arena.store), "--plain"]
+    done = subprocess.run(  # ends it where it stands still, and leaves no process behind for the tests that come after
+        [sys.executable, "-m", "headway", *words, "--workers", "2", "--close-after", "0"],
+        env={**os.environ, "TMPDIR": str(door.arena.folder / "tmp"), "HOME": str(door.arena.folder / "home")},
+        capture_output=True,
+        text=True,
+        timeout=WAITS_SECONDS * 3,
+    )
+    assert done.returncode == 0, done.stderr[-1000:]
     assert door.arena.told("good").decision == "accepted (guarded)"
     assert list((door.arena.folder / "elsewhere").iterdir()) == []
     assert git(door.arena.repository, "status", "--porcelain") == ""
-
-
-def _run(arena: Arena) -> None:
-    arena.run(arena.study())

@@ -171,7 +171,7 @@ def evaluate(program_path):
 OPENEVOLVE = {
     "evaluator.py": _EVALUATOR,
     "initial_program.py": _PROGRAM,
-    "config.yaml": "evaluator:\n  timeout: 5\n",
+    "config.yaml": "evaluator:\n  timeout: 3\n",
     ".gitignore": "__pycache__\n",
 }
 

@@ -14,6 +14,7 @@ import pytest
 
 from headway.sandbox import protection
 from headway.store import FOLDER, Store, is_accepted
+from headway.testing.repositories import committed, git
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HEADER = ["commit", "val_bpb", "memory_gb", "status", "description"]
@@ -30,10 +31,7 @@ def repository(tmp_path):
     """Copy the example, as git knows it."""
     root = tmp_path / "autoresearch"
     shutil.copytree(EXAMPLES / "autoresearch", root, ignore=shutil.ignore_patterns("__pycache__"))
-    git(root, "init", "-q")
-    git(root, "add", "-A")
-    git(root, "-c", "user.name=me", "-c", "user.email=me@localhost", "commit", "-qm", "baseline")
-    return root
+    return committed(root)
 
 
 @pytest.mark.parametrize("way", ["by_cli.py", "by_mcp.py"])
@@ -99,7 +97,3 @@ def until(holds, seconds: float = 60.0) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def git(folder: Path, *words: str) -> str:
-    return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout

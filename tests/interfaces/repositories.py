@@ -1,17 +1,16 @@
 """A repository whose trials take a tenth of a second, as a study that stays open, with a real engine beside it."""
 
-import json
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from headway.interfaces.agents.verbs import VERBS, call
 from headway.sandbox import protection
-from headway.store import FOLDER, Store
+from headway.store import Store
+from headway.testing.repositories import committed
+from tests.interfaces.folders import Folder, until
 
 TRAIN = """\
 import random, sys
@@ -58,28 +57,14 @@ CHEAT = TRAIN.replace("{loss(LR):.6f}", "{0.0001:.6f}")
 
 
 @dataclass(frozen=True)
-class Repository:
+class Repository(Folder):
     """A folder with a repository, and what is run in it."""
-
-    folder: Path
-
-    @property
-    def store(self) -> Path:
-        return self.folder / FOLDER
 
     def write(self) -> None:
         self.folder.mkdir(exist_ok=True)
         for name, text in (("train.py", TRAIN), ("headway.toml", DECLARED), ("data.py", "X = 1\n")):
             (self.folder / name).write_text(text)
-        who = ("-c", "user.email=a@example.org", "-c", "user.name=a")
-        for words in (("init", "-q", "."), ("add", "-A"), (*who, "commit", "-qm", "first")):
-            subprocess.run(["git", *words], cwd=self.folder, check=True, capture_output=True)
-
-    def start(self, *words: str, out: int | None = subprocess.DEVNULL) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "headway", *words],
-            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
+        committed(self.folder)
 
     def engine(self, *words: str) -> subprocess.Popen[str]:
         """Start an engine; return when the baseline is proposed."""
@@ -100,12 +85,6 @@ class Repository:
         with Store.open(self.store, create=False) as store:
             return call(store, verb, arguments)
 
-    def json(self, *words: str) -> Any:
-        done = subprocess.run(
-            [sys.executable, "-m", "headway", *words, "--json"], cwd=self.folder, capture_output=True, text=True
-        )
-        return json.loads(done.stdout)
-
     def verdicts(self, since: str, wanted: Sequence[str], seconds: float = 60.0) -> dict[str, dict[str, Any]]:
         """Wait until the candidates have their verdicts; return all that came, by candidate, and the cursor."""
         came: dict[str, dict[str, Any]] = {}
@@ -120,10 +99,3 @@ class Repository:
 
 def _ended(came: dict[str, dict[str, Any]], name: str) -> bool:
     return name in came and came[name]["decision"] != "rebased"
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)

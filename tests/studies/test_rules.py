@@ -1,6 +1,7 @@
 """What a study judges, and when it says "accepted": lists of candidates, races, the project's tests, holdouts."""
 
 import math
+import os
 import random
 
 import pytest
@@ -26,7 +27,15 @@ def train(run):
 
 
 def judge(tmp_path, changes, **settings):
-    """Run a study of these changes and return the decisions by change, with its summary."""
+    """Run a study of these changes and return the decisions by change, with its summary.
+
+    The holdout's noise is drawn from its key, given here: one in 200 takes the word from an effect that is equal.
+    """
+    key = tmp_path / ".headway" / "holdout.key"
+    if not key.exists():
+        key.parent.mkdir(parents=True, exist_ok=True)
+        with open(key, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(b"0" * 32)
     study = Study(train, baseline={"change": "none"}, candidates=[{"change": change} for change in changes], **settings)
     summary = study.run(store=tmp_path / ".headway", backend="inline", observer=QuietObserver())
     names = {row.candidate: row.config["change"] for row in summary.candidates}
@@ -98,7 +107,15 @@ def test_a_holdout_that_disagrees_takes_the_word_away_and_wears(tmp_path):
     assert (len(holdout["agreeing"]), len(holdout["disagreeing"]), holdout["budget"]) == (1, 1, 20)
     sentence = next(item.sentence for item in summary.verdicts if item.decision == "undecided")
     assert "the holdout private disagrees (1 of its 20 disagreements are spent)" in sentence
+
+
+def test_the_key_of_a_holdouts_noise_is_its_owners_alone(tmp_path):
+    study = Study(
+        train, baseline={"change": "none"}, candidates=[{"change": "great"}], rule="every", seeds=8, holdout="private"
+    )
+    study.run(store=tmp_path / ".headway", backend="inline", observer=QuietObserver())
     key = tmp_path / ".headway" / "holdout.key"
+    assert len(key.read_bytes()) == 32
     assert key.stat().st_mode & 0o777 == 0o600
 
 

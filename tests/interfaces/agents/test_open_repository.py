@@ -9,7 +9,8 @@ import pytest
 
 from headway.core import NotFound, UsageError
 from headway.interfaces.agents.answers import BYTES_A_TOKEN, text_of
-from headway.interfaces.agents.changed import FILE_TOKENS, in_the_tree, prefix_of
+from headway.interfaces.agents.failures import in_the_tree, prefix_of
+from headway.interfaces.agents.files import FILE_TOKENS
 from headway.interfaces.agents.verbs import VERBS
 from headway.store import Store
 from tests.interfaces.repositories import CHEAT, CRASH, DIFF, STUDY, TRAIN, Repository
@@ -116,10 +117,10 @@ def test_the_official_file_is_read_whole(told):
 
 
 def test_a_long_file_comes_in_pieces_that_are_whole_again(told, monkeypatch):
-    from headway.interfaces.agents import changed
+    from headway.interfaces.agents import files
 
     text = "".join(f'x_{index} = "\\t ü {index}"\n' for index in range(8000)) + "y" * 50_000
-    monkeypatch.setattr(changed, "files_of", lambda *_: {"train.py": text})
+    monkeypatch.setattr(files, "files_of", lambda *_: {"train.py": text})
     pieces: list[str] = []
     offset: int | None = 0
     while offset is not None:

@@ -4,7 +4,6 @@ import json
 import os
 import sqlite3
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -174,14 +173,6 @@ def own_lease(store: Store, study: StudyRecord) -> StudyRecord:
     assert started is not None
     assert store.studies.take_lease(study.id, os.getpid(), started, None)
     return store.studies.get(study.name)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)
 
 
 def dump(folder: Path) -> dict[str, list[tuple[Any, ...]]] | None:

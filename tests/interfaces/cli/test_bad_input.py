@@ -13,7 +13,8 @@ import pytest
 
 from headway.sandbox import processes
 from headway.store import FOLDER, Store
-from tests.interfaces.cli.conftest import FIRST, wait_until
+from tests.interfaces.cli.conftest import FIRST
+from tests.interfaces.folders import until
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_an_engine_is_not_disturbed_by_a_second_one(project, ask, write):
     write(WAITING)
     words = [sys.executable, "-m", "headway", "run", "study.py", "--workers", "1"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:
-        wait_until(lambda: '"running": 1' in ask("status", "--json").stdout)
+        until(lambda: '"running": 1' in ask("status", "--json").stdout)
         second = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
         assert second.returncode == 4
         assert f"running already, in process {first.pid}" in second.stderr

@@ -7,7 +7,8 @@ import pytest
 from headway.core import TrialState
 from headway.sandbox import processes
 from headway.store import Store, StudyRecord
-from tests.interfaces.cli.conftest import BASELINE, add_trial, make_study, wait_until
+from tests.interfaces.cli.conftest import BASELINE, add_trial, make_study
+from tests.interfaces.folders import until
 
 
 def test_propose_fills_in_the_baseline(ask_json, store: Store, study: StudyRecord):
@@ -64,7 +65,7 @@ def test_stop_says_when_nothing_runs(ask, study):
 
 def test_stop_asks_and_waits_until_the_engine_lets_go(ask, store: Store, own_lease: StudyRecord):
     def engine() -> None:
-        wait_until(lambda: (store.studies.get("spirals").request or "") == "pause")
+        until(lambda: (store.studies.get("spirals").request or "") == "pause")
         store.studies.release_lease(own_lease.id, os.getpid(), "paused")
 
     thread = threading.Thread(target=engine)

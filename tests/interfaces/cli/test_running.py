@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from headway.store import FOLDER, Store
-from tests.interfaces.cli.conftest import wait_until
+from tests.interfaces.folders import until
 
 
 def headway(*words: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
@@ -143,7 +143,7 @@ def _start(project: Path) -> "subprocess.Popen[str]":
             places = [] if study is None else store.places.of_study(study.id)
             return sum(place.trial.state.ended for place in places) >= 3
 
-        wait_until(three_done, 60)
+        until(three_done, 60)
     return process
 
 

@@ -4,9 +4,8 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, Implementation, TextContent
 
-from headway.store import FOLDER, Store
+from headway.store import Store
+from tests.interfaces.folders import Folder, until
 
 STUDY = """
 import time
@@ -77,29 +77,11 @@ async def refused(client: Client, verb: str, **arguments: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Project:
+class Project(Folder):
     """A folder with a study, and what is run in it."""
-
-    folder: Path
-
-    @property
-    def store(self) -> Path:
-        return self.folder / FOLDER
 
     def write(self, *, budget: int = 60, sleep: float = 0.01) -> None:
         (self.folder / "study.py").write_text(STUDY.replace("BUDGET", str(budget)).replace("SLEEP", str(sleep)))
-
-    def start(self, *words: str, out: int | None = subprocess.DEVNULL) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "headway", *words],
-            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-
-    def json(self, *words: str) -> Any:
-        done = subprocess.run(
-            [sys.executable, "-m", "headway", *words, "--json"], cwd=self.folder, capture_output=True, text=True
-        )
-        return json.loads(done.stdout)
 
     def engine(self) -> subprocess.Popen[str]:
         """Start an engine; return when the study is in the record."""
@@ -111,11 +93,16 @@ class Project:
         with Store.open(self.store, create=False) as store:
             return bool(store.studies.all())
 
-    @asynccontextmanager
-    async def over_stdio(self, name: str = "tester") -> AsyncGenerator[Client]:
-        server = StdioServerParameters(command=sys.executable, args=["-m", "headway", "mcp"], cwd=self.folder)
-        async with Client(server, client_info=Implementation(name=name, version="1")) as client:
-            yield client
+    def over_stdio(self, name: str = "tester") -> AbstractAsyncContextManager[Client]:
+        return over_stdio(self, name)
+
+
+@asynccontextmanager
+async def over_stdio(place: Folder, name: str) -> AsyncGenerator[Client]:
+    """Connect to a server of one's own."""
+    server = StdioServerParameters(command=sys.executable, args=["-m", "headway", "mcp"], cwd=place.folder)
+    async with Client(server, client_info=Implementation(name=name, version="1")) as client:
+        yield client
 
 
 @dataclass(frozen=True)
@@ -134,11 +121,19 @@ class Service:
                 yield client
 
 
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)
+@contextmanager
+def served(place: Folder) -> Generator[Service]:
+    """Serve a folder's store over HTTP."""
+    process = place.start("mcp", "--http", "--json", out=subprocess.PIPE)
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or lines[-1] != "}\n":
+        lines.append(process.stdout.readline())
+        assert lines[-1], "the server ended"
+    address = json.loads("".join(lines))
+    yield Service(address["url"], Path(address["token_file"]).read_text().strip())
+    process.stdout.close()
+    end(process)
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -188,13 +183,5 @@ def recorded(project: Project) -> Project:
 def service(project: Project, request: pytest.FixtureRequest) -> Generator[Service]:
     """Serve the project's store; its study is in the record by then."""
     request.getfixturevalue("engine" if "engine" in request.fixturenames else "recorded")
-    process = project.start("mcp", "--http", "--json", out=subprocess.PIPE)
-    assert process.stdout is not None
-    lines: list[str] = []
-    while not lines or lines[-1] != "}\n":
-        lines.append(process.stdout.readline())
-        assert lines[-1], "the server ended"
-    address = json.loads("".join(lines))
-    yield Service(address["url"], Path(address["token_file"]).read_text().strip())
-    process.stdout.close()
-    end(process)
+    with served(project) as serving:
+        yield serving

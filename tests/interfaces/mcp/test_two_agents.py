@@ -1,19 +1,14 @@
 """Two agents at once, one over stdio and one over HTTP, change the code of one repository, each idea to its verdict."""
 
-import json
-import subprocess
-import sys
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager
+from collections.abc import Generator
 from pathlib import Path
 
 import anyio
 import pytest
-from mcp import Client, StdioServerParameters
-from mcp_types import Implementation
+from mcp import Client
 
 from headway.store import Store
-from tests.interfaces.mcp.conftest import Service, answer_of, ask, end, refused
+from tests.interfaces.mcp.conftest import Service, answer_of, ask, end, over_stdio, refused, served
 from tests.interfaces.repositories import CRASH, TRAIN, Repository
 
 
@@ -30,23 +25,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Rep
 
 @pytest.fixture
 def web(repository: Repository) -> Generator[Service]:
-    process = repository.start("mcp", "--http", "--json", out=subprocess.PIPE)
-    assert process.stdout is not None
-    lines: list[str] = []
-    while not lines or lines[-1] != "}\n":
-        lines.append(process.stdout.readline())
-        assert lines[-1], "the server ended"
-    address = json.loads("".join(lines))
-    yield Service(address["url"], Path(address["token_file"]).read_text().strip())
-    process.stdout.close()
-    end(process)
-
-
-@asynccontextmanager
-async def stdio(repository: Repository, name: str) -> AsyncGenerator[Client]:
-    server = StdioServerParameters(command=sys.executable, args=["-m", "headway", "mcp"], cwd=repository.folder)
-    async with Client(server, client_info=Implementation(name=name, version="1")) as client:
-        yield client
+    with served(repository) as serving:
+        yield serving
 
 
 async def work(client: Client, patches: list[str]) -> dict[str, str]:
@@ -76,7 +56,7 @@ def test_two_agents_share_one_repository_and_every_idea_gets_a_verdict(repositor
         told[name] = await work(client, patches)
 
     async def main() -> None:
-        async with stdio(repository, "anna") as anna, web.client("bob") as bob, anyio.create_task_group() as group:
+        async with over_stdio(repository, "anna") as anna, web.client("bob") as bob, anyio.create_task_group() as group:
             group.start_soon(agent, "anna", anna, [shifted(1.4), CRASH, shifted(0.6)])
             group.start_soon(agent, "bob", bob, [shifted(1.5), shifted(1.4), TRAIN.replace("def loss", "#\ndef loss")])
 

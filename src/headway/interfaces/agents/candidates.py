@@ -12,16 +12,17 @@ from headway.store import Claim, Store, StudyRecord, StudyTrial, VerdictRecord
 __all__ = [
     "SHORT",
     "Meant",
+    "baseline_of",
     "judged",
     "meant",
     "note_json",
     "of_claim",
     "official_of",
+    "parent_of",
     "sentence_json",
     "standing",
     "successor",
     "verdict_json",
-    "verdict_of",
 ]
 
 SHORT = 12  # characters of a candidate's id that are shown, and enough to name it
@@ -77,13 +78,24 @@ def meant(store: Store, study: StudyRecord, text: str) -> Meant:
     return of_claim(store, study, claim, record.config)
 
 
+def baseline_of(store: Store, study: StudyRecord) -> str | None:
+    """Return the candidate that is the baseline; None before the study has begun."""
+    start = store.studies.proposals(study.id, [0])
+    return start[0].candidate if start else None
+
+
 def official_of(store: Store, study: StudyRecord) -> str | None:
     """Return the candidate that others build on: the last one accepted, else the baseline; None before there is one."""
     accepted = store.verdicts.accepted(study.id, 1)
-    if accepted:
-        return accepted[0].verdict.candidate
-    start = store.studies.proposals(study.id, [0])
-    return start[0].candidate if start else None
+    return accepted[0].verdict.candidate if accepted else baseline_of(store, study)
+
+
+def parent_of(store: Store, study: StudyRecord, item: Meant) -> str | None:
+    """Return what a candidate was made from; None for the baseline."""
+    if item.claim.number is None:
+        return next(iter(store.claims.parents_of(study.id, item.claim.candidate)), None)
+    (proposal,) = store.studies.proposals(study.id, [item.claim.number])
+    return next(iter(proposal.parents), None)
 
 
 def _identity(store: Store, study: StudyRecord, text: str) -> str:
@@ -143,7 +155,7 @@ def standing(store: Store, study: StudyRecord, item: Meant) -> dict[str, Any]:
             data["reason"] = trial.reason
         else:
             data["value"] = number(trial.value)
-    verdict = verdict_of(store, study, item.claim.candidate)
+    verdict = store.studies.verdict(study.id, item.claim.candidate)
     if verdict is not None:
         data["verdict"] = verdict.decision
     return data
@@ -156,7 +168,7 @@ def judged(store: Store, study: StudyRecord, item: Meant) -> bool:
     """
     if not stays_open(study):
         return item.ended
-    verdict = verdict_of(store, study, item.claim.candidate)
+    verdict = store.studies.verdict(study.id, item.claim.candidate)
     if verdict is None or verdict.decision == _REBASED:
         return False
     return not (verdict.data.get("open") and engine_alive(study))
@@ -165,16 +177,11 @@ def judged(store: Store, study: StudyRecord, item: Meant) -> bool:
 def successor(store: Store, study: StudyRecord, item: Meant) -> Meant:
     """Return what a candidate goes on as: itself, or its change made anew on what was accepted meanwhile."""
     for _ in range(_MOST_REBASED):
-        verdict = verdict_of(store, study, item.claim.candidate)
+        verdict = store.studies.verdict(study.id, item.claim.candidate)
         if verdict is None or verdict.decision != _REBASED:
             break
         item = meant(store, study, str(verdict.data["as"]))
     return item
-
-
-def verdict_of(store: Store, study: StudyRecord, candidate: str) -> VerdictRecord | None:
-    """Return the study's verdict on a candidate, if there is one."""
-    return store.studies.verdict(study.id, candidate)
 
 
 def sentence_json(verdict: VerdictRecord) -> str:

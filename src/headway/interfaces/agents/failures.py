@@ -10,12 +10,12 @@ from typing import Any
 
 from headway.core import Redactor, TrialState, UsageError
 from headway.interfaces.agents.answers import quoted
-from headway.interfaces.agents.candidates import Meant, meant, successor, verdict_of
-from headway.interfaces.agents.changed import flags_json, in_the_tree, prefix_of
+from headway.interfaces.agents.candidates import Meant, meant, successor
+from headway.interfaces.agents.changed import flags_json
 from headway.interfaces.agents.whereabouts import changes_code, project_root, the_study
 from headway.store import Store, StudyRecord, StudyTrial, TrialRecord
 
-__all__ = ["Frame", "explain_failure", "user_frame"]
+__all__ = ["Frame", "explain_failure", "in_the_tree", "prefix_of", "user_frame"]
 
 _FLAGGED = (
     "The run ended, and its score is not believed: this was seen in the code or of the process. Nothing is accepted "
@@ -24,6 +24,7 @@ _FLAGGED = (
 _FRAME = re.compile(r'^\s*File "([^"\n]+)", line (\d+), in (\S+)', re.MULTILINE)
 _BEGIN = "Traceback (most recent call last)"
 _NOT_THE_USERS = ("site-packages", "dist-packages", ".venv", "lib/python3")
+_TREE = "tree"  # in the folder WORK of an attempt
 _TAIL_BYTES = 4096
 _ALIKE = 10
 _LONGEST = 1200  # characters of a quotation
@@ -38,7 +39,7 @@ def explain_failure(store: Store, *, candidate: str, study: str | None = None) -
     failed = [place for place in item.trials if place.trial.state == TrialState.FAILED]
     if failed:
         return _failure(store, record, item, failed)
-    verdict = verdict_of(store, record, item.claim.candidate)
+    verdict = store.studies.verdict(record.id, item.claim.candidate)
     if verdict is not None and verdict.decision == "flagged":
         return {
             "study": record.name,
@@ -53,9 +54,11 @@ def explain_failure(store: Store, *, candidate: str, study: str | None = None) -
 
 def _failure(store: Store, record: StudyRecord, item: Meant, failed: Sequence[StudyTrial]) -> dict[str, Any]:
     trial = failed[0].trial
-    prefix = prefix_of(record) if changes_code(record) else ""
-    trace, source = in_the_tree(_traceback(store, trial), prefix), f"trial {trial.id}"
-    printed = in_the_tree(_last_output(store, trial), prefix)
+    texts = _traceback(store, trial), trial.message, _last_output(store, trial)
+    if changes_code(record):
+        texts = tuple(in_the_tree(text, prefix_of(record)) for text in texts)
+    trace, message, printed = texts
+    source = f"trial {trial.id}"
     frame = user_frame(trace, project_root(store))
     numbers = store.places.numbers_of_failure(record.id, trial.id, _ALIKE + 1)
     alike = [number for number in numbers if number != failed[0].number][:_ALIKE]
@@ -67,13 +70,13 @@ def _failure(store: Store, record: StudyRecord, item: Meant, failed: Sequence[St
         "trial": trial.id,
         "seed": trial.seed,
         "cause": trial.reason,
-        "message": quoted(in_the_tree(trial.message, prefix), source, 400),
+        "message": quoted(message, source, 400),
         "step": trial.step,
         "where": None if frame is None else {"file": frame[0], "line": frame[1], "function": frame[2]},
         "fingerprint": trial.fingerprint,
         "failed_alike": {"trials": count, "other_candidates": [f"#{number}" for number in alike]},
         "failed_seeds": _seeds(failed),
-        **flags_json(store, item, verdict_of(store, record, item.claim.candidate)),
+        **flags_json(store, item, store.studies.verdict(record.id, item.claim.candidate)),
         "traceback": quoted(trace, source, _LONGEST) if trace else None,
         "last_output": None
         if printed.strip() in ("", trace.strip())
@@ -93,6 +96,27 @@ def user_frame(trace: str, root: Path) -> Frame | None:
             shown = str(path.relative_to(root)) if path.is_absolute() else file
             frames.append((shown, int(line), function))
     return frames[-1] if frames else None
+
+
+def in_the_tree(text: str, prefix: str = "") -> str:
+    """Return a text in which the files of a trial's own tree are called as in the repository.
+
+    `prefix` is the repository's folder in its git, where it is not the root.
+
+    >>> in_the_tree('File "/project/.headway/runs/12/1/work/tree/train.py", line 6')
+    'File "train.py", line 6'
+    """
+    from headway.experiments.repositories import WORK
+
+    inner = f"(?:{re.escape(prefix)}/)?" if prefix else ""
+    return re.sub(rf"/[^\s\"':]*/{WORK}/{_TREE}/{inner}", "", text)
+
+
+def prefix_of(study: StudyRecord) -> str:
+    """Return the folder of a study's repository in its git; empty where that is the root, or there is none."""
+    root = Path(study.source)
+    top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
+    return "" if top == root else root.relative_to(top).as_posix()
 
 
 def _same(store: Store, other: int, trial: TrialRecord) -> bool:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from headway.interfaces.agents.candidates import baseline_of
 from headway.interfaces.agents.configurations import changes
+from headway.interfaces.agents.files import Files, files_of
 from headway.interfaces.agents.remembered import Remembered
-from headway.interfaces.agents.repository import Files, files_of
 from headway.interfaces.agents.whereabouts import changes_code
 from headway.store import CandidateRecord, Store, StudyRecord
 
@@ -49,8 +50,8 @@ def _kind(store: Store, study: StudyRecord, candidate: str, parent: str | None) 
 def _texts(store: Store, study: StudyRecord, candidate: CandidateRecord | None) -> Files:
     """Return the files of a candidate as its patch has them: knobs that its configuration turns are not written in."""
     if candidate is None or candidate.patch is None:
-        start = store.studies.proposals(study.id, [0])
-        return files_of(store, study, start[0].candidate) if start else {}
+        start = baseline_of(store, study)
+        return {} if start is None else files_of(store, study, start)
     return {**_texts(store, study, None), **candidate.files}
 
 

@@ -12,12 +12,13 @@ from headway.interfaces.agents.answers import number
 from headway.interfaces.agents.bookkeeping import budget_json, counts_json
 from headway.interfaces.agents.candidates import SHORT, official_of, sentence_json
 from headway.interfaces.agents.configurations import changes, space_text
+from headway.interfaces.agents.files import files_of, sizes_json
 from headway.interfaces.agents.ideas import best_numbers, ideas_json
 from headway.interfaces.agents.imported import ledger_json
-from headway.interfaces.agents.repository import files_of, knobs_json, repository_json, sizes_json, trust_json
+from headway.interfaces.agents.repository import knobs_json, repository_json, trust_json
 from headway.interfaces.agents.waiting import cursor_now
 from headway.interfaces.agents.whereabouts import changes_code, study_state
-from headway.store import Store, StudyRecord
+from headway.store import Store, StudyRecord, Tally
 
 __all__ = ["open_brief", "open_line", "open_status"]
 
@@ -42,6 +43,7 @@ def open_brief(store: Store, record: StudyRecord) -> dict[str, Any]:
     newest = [item for item in store.studies.newest_numbers(record.id, _LOOKED_AT) if item and item not in best]
     code = changes_code(record)
     goal = "lowers" if record.direction == "minimize" else "raises"
+    tally = store.places.tally(record.id)
     return {
         "question": f"What {goal} {record.metric}?",
         "cursor": cursor_now(store, record),
@@ -49,8 +51,12 @@ def open_brief(store: Store, record: StudyRecord) -> dict[str, Any]:
         "how": _LOOP,
         **(_code_json(store, record) if code else _values_json(record)),
         "official": _official_json(store, record),
-        "budget": _budget(store, record),
-        "counts": _counts(store, record),
+        "budget": _budget(store, record, tally),
+        "counts": {
+            "proposed": max(0, store.studies.count_proposals(record.id) - 1),
+            "trials": counts_json(record, tally),
+            "verdicts": store.verdicts.tally(record.id),
+        },
         "best": ideas_json(store, record, best),
         "newest": [item for item in ideas_json(store, record, newest) if item.get("verdict") != "rebased"][:_NEWEST],
         **ledger_json(store, record),
@@ -60,20 +66,21 @@ def open_brief(store: Store, record: StudyRecord) -> dict[str, Any]:
 def open_status(store: Store, record: StudyRecord) -> dict[str, Any]:
     """Return where a study that stays open stands now."""
     newest = store.verdicts.newest(record.id, _NEWEST_VERDICTS)
+    tally = store.places.tally(record.id)
     return {
-        **open_line(store, record),
+        **open_line(store, record, tally),
         "cursor": cursor_now(store, record),
-        "budget": _budget(store, record),
+        "budget": _budget(store, record, tally),
         "newest_verdicts": {item.verdict.candidate[:SHORT]: item.verdict.decision for item in newest},
     }
 
 
-def open_line(store: Store, record: StudyRecord) -> dict[str, Any]:
+def open_line(store: Store, record: StudyRecord, tally: Tally | None = None) -> dict[str, Any]:
     """Return a study that stays open in a few words."""
     return {
         "study": record.name,
         "state": study_state(record),
-        "trials": counts_json(record, store.places.tally(record.id)),
+        "trials": counts_json(record, tally or store.places.tally(record.id)),
         "waiting": store.studies.waiting(record.id),
         "verdicts": store.verdicts.tally(record.id),
         "official": _official_json(store, record),
@@ -128,14 +135,6 @@ def _runs_json(store: Store, record: StudyRecord, candidate: str) -> dict[str, A
     return {"mean": number(statistics.fmean(values)), "runs": len(values), **noise}
 
 
-def _counts(store: Store, record: StudyRecord) -> dict[str, Any]:
-    return {
-        "proposed": max(0, store.studies.count_proposals(record.id) - 1),
-        "trials": counts_json(record, store.places.tally(record.id)),
-        "verdicts": store.verdicts.tally(record.id),
-    }
-
-
-def _budget(store: Store, record: StudyRecord) -> dict[str, Any]:
+def _budget(store: Store, record: StudyRecord, tally: Tally) -> dict[str, Any]:
     seconds = store.studies.spending(record.id).get("seconds", 0.0)
-    return budget_json(record, Spent(trials=store.places.tally(record.id).executed, seconds=seconds))
+    return budget_json(record, Spent(trials=tally.executed, seconds=seconds))

@@ -3,15 +3,13 @@
 from typing import Any
 
 from headway.core import UsageError
-from headway.interfaces.agents.candidates import SHORT, meant, note_json, official_of, sentence_json, verdict_of
+from headway.interfaces.agents.candidates import SHORT, meant, note_json, official_of, sentence_json
 from headway.interfaces.agents.configurations import changes
-from headway.interfaces.agents.proposing import check_proposer
+from headway.interfaces.agents.proposing import check_length, check_proposer
 from headway.interfaces.agents.whereabouts import changes_code, stays_open, store_flag, the_study
 from headway.store import PromotionRecord, Store, StudyRecord, VerdictRecord, is_accepted
 
 __all__ = ["answer_promotion", "promote", "promotion_json"]
-
-_LONGEST_NOTE = 2000
 
 
 def promote(
@@ -24,10 +22,9 @@ def promote(
     """
     record = the_study(store, study)
     check_proposer(record, proposer)
-    if len(note) > _LONGEST_NOTE:
-        raise UsageError(f"The note has {len(note)} characters. At most {_LONGEST_NOTE} are kept: shorten it.")
+    check_length("note", note)
     item = meant(store, record, candidate)
-    verdict = verdict_of(store, record, item.claim.candidate)
+    verdict = store.studies.verdict(record.id, item.claim.candidate)
     if verdict is None or not is_accepted(verdict.decision):
         raise UsageError(f"The candidate {item.short} cannot be promoted: {_why(verdict)} Only accepted ones can.")
     if stays_open(record):

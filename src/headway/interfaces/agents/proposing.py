@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from headway.core import Space, UsageError
 from headway.interfaces.agents.candidates import Meant, judged, meant, of_claim, standing, successor
 from headway.interfaces.agents.configurations import changes, completed
 from headway.interfaces.agents.waiting import cursor_now
-from headway.interfaces.agents.whereabouts import engine_json, stays_open, the_study
+from headway.interfaces.agents.whereabouts import changes_code, engine_json, stays_open, the_study
 from headway.store import Claim, Store, StudyRecord
 
-__all__ = ["Full", "Sent", "check_proposer", "claim", "propose"]
+__all__ = ["Full", "Sent", "check_length", "check_proposer", "claim", "propose"]
 
 _QUEUED_OPEN = "Queued. Go on with your next idea; wait with this cursor, or this candidate, tells the verdict."
 _LONGEST = {"proposer": 60, "token": 100, "note": 2000}  # characters
@@ -94,9 +94,8 @@ def claim(
 ) -> tuple[Claim, Full]:
     """Check a proposal and claim it; return the claim and the candidate that it is."""
     check_proposer(study, proposer)
-    for name, text in (("note", note), ("token", token or "")):
-        if len(text) > _LONGEST[name]:
-            raise UsageError(f"The {name} has {len(text)} characters. At most {_LONGEST[name]} are kept: shorten it.")
+    check_length("note", note)
+    check_length("token", token or "")
     full = _full(store, study, sent)
     if full.patch is None and full.config == dict(study.definition["baseline"]):
         space = Space.from_json(study.definition["space"])
@@ -118,9 +117,9 @@ def claim(
 
 
 def _full(store: Store, study: StudyRecord, sent: Sent) -> Full:
-    from headway.studies.repositories import change_of, is_repository
+    if changes_code(study):
+        from headway.studies.repositories import change_of
 
-    if is_repository(study):
         change = change_of(
             store,
             study,
@@ -148,6 +147,12 @@ def check_proposer(study: StudyRecord, proposer: str) -> None:
         )
     if proposer in ("baseline", study.definition["sampler"]):
         raise UsageError(f"The proposer {proposer!r} is the study's own. Name a person or program: --proposer WHO.")
+
+
+def check_length(name: Literal["note", "token"], text: str) -> None:
+    """Raise `UsageError` for a text that is longer than what is kept."""
+    if len(text) > _LONGEST[name]:
+        raise UsageError(f"The {name} has {len(text)} characters. At most {_LONGEST[name]} are kept: shorten it.")
 
 
 def _said(store: Store, study: StudyRecord, item: Meant, made: Claim, proposer: str) -> str:

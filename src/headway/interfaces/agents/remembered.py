@@ -13,7 +13,7 @@ _Found = TypeVar("_Found")
 
 
 class Remembered(Generic[_Found]):
-    """Hold what was found of the last `most` candidates that were asked for. Threads may ask at once."""
+    """Hold the last `most` things that were worked out of candidates. Threads may ask at once."""
 
     def __init__(self, most: int) -> None:
         self._most = most

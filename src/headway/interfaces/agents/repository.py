@@ -1,22 +1,17 @@
-"""What agents are told of a repository: how it is run, what may be edited, what its score is worth, its knobs.
+"""What agents are told of a repository: how it is run, what may be edited, what its score is worth, its knobs."""
 
-The files of candidates are read here too. What a candidate holds never changes, so a process reads it once.
-"""
-
-import difflib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from headway.core import Space, UsageError
 from headway.interfaces.agents.answers import number
+from headway.interfaces.agents.candidates import baseline_of
 from headway.interfaces.agents.configurations import space_text
+from headway.interfaces.agents.files import Files, files_of
 from headway.interfaces.agents.remembered import Remembered
 from headway.store import Store, StudyRecord
 
-__all__ = ["Files", "diff_text", "files_of", "knobs_json", "repository_json", "sizes_json", "trust_json"]
-
-Files = Mapping[str, str]  # texts by path
+__all__ = ["knobs_json", "repository_json", "trust_json"]
 
 _TRUST = {
     "guarded": "The score is computed outside of the candidate's process, from what it left: nothing that it prints "
@@ -28,7 +23,6 @@ _MOST_NOTES, _MOST_GLOBS = 4, 20
 _INTERPRETERS = ("python", "python3")
 _ANY_SEED = 918_273_645  # shown as {seed}
 
-_known: Remembered[Files] = Remembered(16)
 _seeds: Remembered[str] = Remembered(16)
 
 
@@ -69,29 +63,6 @@ def knobs_json(study: StudyRecord) -> dict[str, Any]:
     return {"said": said, "space": space_text(space)} if space.parameters else {"said": "The code has none."}
 
 
-def files_of(store: Store, study: StudyRecord, candidate: str) -> Files:
-    """Return the editable files as a candidate has them, by path."""
-    from headway.studies.repositories import files_of as read
-
-    return _known.get(store, study, (candidate,), lambda: read(store, study, candidate))
-
-
-def sizes_json(files: Files) -> dict[str, int]:
-    """Return how many bytes each file has."""
-    return {path: len(text.encode()) for path, text in sorted(files.items())}
-
-
-def diff_text(before: Files, after: Files) -> str:
-    """Return a unified diff of two candidates' files; empty where they are the same."""
-    lines: list[str] = []
-    for path in sorted({*before, *after}):
-        old, new = before.get(path, ""), after.get(path, "")
-        if old != new:
-            pair = f"a/{path}", f"b/{path}"
-            lines += difflib.unified_diff(old.splitlines(), new.splitlines(), *pair, lineterm="")
-    return "\n".join(lines)
-
-
 def _command(words: tuple[str, ...]) -> str:
     first = Path(words[0]).name if Path(words[0]).name in _INTERPRETERS else words[0]
     return " ".join([first, *words[1:]]).replace(str(_ANY_SEED), "{seed}")
@@ -107,10 +78,9 @@ def _limit(study: StudyRecord, layout_seconds: float) -> float:
 def _seed(store: Store, study: StudyRecord, *, takes_seed: bool) -> str:
     if takes_seed:
         return "The command is given a seed for each run. Leave alone what reads it."
-    start = store.studies.proposals(study.id, [0])
-    if not start:
+    first = baseline_of(store, study)
+    if first is None:
         return "The study has not begun, so nothing is known of its seed."
-    first = start[0].candidate
     return _seeds.get(store, study, (first,), lambda: _written(files_of(store, study, first)))
 
 

@@ -8,16 +8,18 @@ from headway.interfaces.agents.answers import number
 from headway.interfaces.agents.candidates import (
     SHORT,
     Meant,
+    baseline_of,
     judged,
     meant,
     note_json,
     official_of,
+    parent_of,
     standing,
     successor,
     verdict_json,
-    verdict_of,
 )
-from headway.interfaces.agents.changed import change_json, file_json, parent_of
+from headway.interfaces.agents.changed import change_json
+from headway.interfaces.agents.files import file_json
 from headway.interfaces.agents.kinds import kind_json
 from headway.interfaces.agents.whereabouts import changes_code, stays_open, the_study
 from headway.store import Curve, Store, StudyRecord, VerdictRecord
@@ -42,7 +44,7 @@ def result(
         return file_json(store, record, item, file, offset)
     if offset:
         raise UsageError(f"offset={offset} is where a file's text goes on. Give file=PATH too, or leave it out.")
-    verdict = verdict_of(store, record, item.claim.candidate)
+    verdict = store.studies.verdict(record.id, item.claim.candidate)
     against = _against(store, record, item, verdict)
     note = _note(store, record, item)
     answer: dict[str, Any] = {
@@ -77,7 +79,7 @@ def compare(store: Store, *, first: str, second: str, study: str | None = None) 
     values = by_seed(store, record, (pair[0].claim.candidate, pair[1].claim.candidate))
     shared = [(one, two) for one, two in values.values() if one is not None and two is not None]
     mean = sum(two - one for one, two in shared) / len(shared) if shared else None
-    verdicts = [verdict_of(store, record, item.claim.candidate) for item in pair]
+    verdicts = [store.studies.verdict(record.id, item.claim.candidate) for item in pair]
     return {
         "study": record.name,
         "metric": record.metric,
@@ -114,10 +116,8 @@ def _against(store: Store, study: StudyRecord, item: Meant, verdict: VerdictReco
     """Return what a candidate is held against: what it was judged against, else what it would be."""
     if verdict is not None:
         return verdict.baseline
-    if stays_open(study):
-        return official_of(store, study) or item.claim.candidate
-    start = store.studies.proposals(study.id, [0])
-    return start[0].candidate if start else item.claim.candidate
+    found = official_of(store, study) if stays_open(study) else baseline_of(store, study)
+    return found or item.claim.candidate
 
 
 def _values(store: Store, study: StudyRecord, item: Meant, against: str) -> dict[str, Any]:

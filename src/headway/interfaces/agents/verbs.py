@@ -7,12 +7,12 @@ from typing import Any, Literal
 from headway.core import UsageError, suggestion
 from headway.interfaces.agents.answers import capped
 from headway.interfaces.agents.board import brief, status
-from headway.interfaces.agents.changed import FILE_TOKENS
 from headway.interfaces.agents.failures import explain_failure
+from headway.interfaces.agents.files import FILE_TOKENS
 from headway.interfaces.agents.promoting import promote
 from headway.interfaces.agents.proposing import propose
 from headway.interfaces.agents.results import compare, result
-from headway.interfaces.agents.waiting import LONGEST_SECONDS, wait
+from headway.interfaces.agents.waiting import LONGEST_SECONDS, WAIT_SECONDS, wait
 from headway.store import Store
 
 __all__ = ["VERBS", "Kind", "Parameter", "Verb", "call", "checked", "fitted"]
@@ -129,7 +129,11 @@ VERBS: dict[str, Verb] = {
             parameters=(
                 Parameter(name="candidate", kind="string", text=_CANDIDATE_TEXT),
                 Parameter(name="since", kind="string", text="The cursor of the last answer; left out: from now on."),
-                Parameter(name="timeout", kind="number", text=f"Seconds, 0 to {LONGEST_SECONDS:.0f}; 30 if left out."),
+                Parameter(
+                    name="timeout",
+                    kind="number",
+                    text=f"Seconds, 0 to {LONGEST_SECONDS:.0f}; {WAIT_SECONDS:.0f} if left out.",
+                ),
                 _STUDY,
             ),
             function=wait,
@@ -232,5 +236,8 @@ def _coerced(parameter: Parameter, value: Any) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise UsageError(f"The argument {parameter.name!r} is {str(value)[:80]!r}. Expected {words}. {parameter.text}")
     if isinstance(value, str) and len(value) > parameter.longest:
-        raise UsageError(f"The argument {parameter.name!r} has {len(value)} characters. At most {parameter.longest}.")
+        raise UsageError(
+            f"The argument {parameter.name!r} has {len(value)} characters. At most {parameter.longest} "
+            "are taken: shorten it."
+        )
     return value

@@ -20,15 +20,14 @@ from headway.interfaces.agents.candidates import (
     standing,
     successor,
     verdict_json,
-    verdict_of,
 )
 from headway.interfaces.agents.news import VerdictsMark, verdicts_since
 from headway.interfaces.agents.whereabouts import engine_alive, engine_json, stays_open, study_state, the_study
 from headway.store import End, EndsMark, Store, StudyRecord
 
-__all__ = ["LONGEST_SECONDS", "LOOK_SECONDS", "Waiter", "cursor_now", "wait"]
+__all__ = ["LONGEST_SECONDS", "LOOK_SECONDS", "WAIT_SECONDS", "Waiter", "cursor_now", "wait"]
 
-LONGEST_SECONDS = 300.0
+WAIT_SECONDS, LONGEST_SECONDS = 30.0, 300.0
 LOOK_SECONDS = 0.1
 
 
@@ -37,7 +36,7 @@ def wait(
     *,
     study: str | None = None,
     since: str | None = None,
-    timeout: float = 30.0,
+    timeout: float = WAIT_SECONDS,
     candidate: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
@@ -82,7 +81,13 @@ class Waiter:
     """Wait for one caller: `look` until it gives an answer, with a `pause` (seconds) between."""
 
     def __init__(
-        self, store: Store, *, study: str | None, since: str | None, timeout: float, candidate: str | None
+        self,
+        store: Store,
+        *,
+        study: str | None = None,
+        since: str | None = None,
+        timeout: float = WAIT_SECONDS,
+        candidate: str | None = None,
     ) -> None:
         if not 0 <= timeout <= LONGEST_SECONDS:
             raise UsageError(f"timeout={timeout} is no time to wait. Give 0 to {LONGEST_SECONDS:.0f} seconds.")
@@ -118,7 +123,7 @@ class Waiter:
         if not came and not over:
             return None
         told = standing(self._store, study, item)
-        verdict = verdict_of(self._store, study, item.claim.candidate)
+        verdict = self._store.studies.verdict(study.id, item.claim.candidate)
         if came and verdict is not None:
             told["sentence"] = sentence_json(verdict)
         if item.short != first.short:

@@ -21,6 +21,7 @@ from headway.interfaces.cli.words import (
     table_lines,
     wrapped,
 )
+from headway.store import is_accepted
 from headway.validate.numbers import format_odds
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _candidate_lines(summary: "StudySummary") -> list[str]:
     ranked = sorted(
         others,
         key=lambda row: (
-            not (row.decision or "").startswith("accepted"),
+            not is_accepted(row.decision or ""),
             row.state != TrialState.COMPLETE,
             row.value is None,
             sign * (row.value or 0.0),

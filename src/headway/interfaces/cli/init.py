@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["init"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_NOTES = {"kept": "   has another entry 'headway' already; --force replaces it"}
 
 
 @command("Write a study file that runs, or teach agents the project.")
@@ -104,9 +105,6 @@ def _init_agent(agent: "Agent", store: Path | None, *, force: bool, as_json: boo
         ("next", f"{styled(follow[0], bold=True)}   runs a repository; or name a study file"),
         ("", "\n".join(f"{line}   tells codex, which does not read .mcp.json" for line in follow[1:])),
     ], indent=0))  # fmt: skip
-
-
-_NOTES = {"kept": "   has another entry 'headway' already; --force replaces it"}
 
 
 def _server(folder: Path) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from headway.core import Choice, Float, Int, Space, UsageError
-from headway.interfaces.agents.candidates import meant
+from headway.interfaces.agents.candidates import meant, official_of
 from headway.interfaces.agents.proposing import Sent, claim
-from headway.interfaces.agents.whereabouts import start_command
+from headway.interfaces.agents.whereabouts import changes_code, start_command
 from headway.interfaces.cli.app import command
 from headway.interfaces.cli.places import engine_alive, open_store, store_flag, study_named
 from headway.interfaces.cli.words import config_text, echo, echo_json, fact_lines
@@ -64,6 +64,7 @@ def propose(
     with open_store(store) as opened:
         study = study_named(opened, name)
         space, baseline = Space.from_json(study.definition["space"]), study.definition["baseline"]
+        above = None if parent is None else meant(opened, study, parent).claim.candidate
         made, full = claim(
             opened,
             study,
@@ -71,8 +72,8 @@ def propose(
                 config=_read(space, values),
                 patch=None if patch is None else patch.read(),
                 file=file,
-                files=None if folder is None else _edited(opened, study, folder),
-                parent=None if parent is None else meant(opened, study, parent).claim.candidate,
+                files=None if folder is None else _edited(opened, study, folder, above),
+                parent=above,
             ),
             note=note,
             proposer=proposer,
@@ -100,14 +101,15 @@ def propose(
     echo(fact_lines(facts, indent=0))
 
 
-def _edited(store: "Store", study: "StudyRecord", folder: Path) -> dict[str, str]:
-    """Return the editable files of a folder that differ from what the study accepted last."""
-    from headway.experiments.layouts import find_layout
-    from headway.studies.repositories import files_of, is_repository, official_of
-
-    if not is_repository(study):
+def _edited(store: "Store", study: "StudyRecord", folder: Path, parent: str | None) -> dict[str, str]:
+    """Return the editable files of a folder that differ from those of `parent`, by default what was accepted last."""
+    if not changes_code(study):
         raise UsageError(f"--from is for repositories; the study {study.name!r} tries configurations: KEY=VALUE.")
-    known = files_of(store, study, official_of(store, study))
+    from headway.experiments.layouts import find_layout
+    from headway.studies.repositories import files_of
+
+    above = parent or official_of(store, study)
+    known = {} if above is None else files_of(store, study, above)  # before the study has begun nothing is
     found = find_layout(Path(study.source)).files.read(folder)
     edited = {path: text for path, text in found.items() if known.get(path) != text}
     if not edited:

@@ -1,6 +1,7 @@
 """What `headway run FOLDER` adds: a repository as a study, without a study file."""
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headway.core import UsageError
+from headway.interfaces.agents.whereabouts import changes_code
 from headway.interfaces.cli.app import Named
 
 if TYPE_CHECKING:
-    from headway.interfaces.cli.sessions import Options
     from headway.studies import Declaration
 
 __all__ = ["CLOSE_AFTER", "RepositoryOptions", "repository_options", "study_of_folder"]
 
 CLOSE_AFTER = "Repository: end when nothing was left to do for so long; 0: when the queue is empty."
-
-TIME_LIMIT = "Repository: end a run sooner than its layout would (autoresearch: 600 s)."
+_TIME_LIMIT = "Repository: end a run sooner than its layout would (autoresearch: 600 s)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def repository_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     for option in (
         click.option("--close-after", type=click.FloatRange(min=0), metavar="SECONDS", help=CLOSE_AFTER),
-        click.option("--time-limit", type=click.FloatRange(min=1), metavar="SECONDS", help=TIME_LIMIT),
+        click.option("--time-limit", type=click.FloatRange(min=1), metavar="SECONDS", help=_TIME_LIMIT),
         click.option("--unsafe", is_flag=True, help="Repository: run its code without a sandbox."),
         click.option(
             "--tune",
@@ -72,29 +72,31 @@ def repository_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return gathered
 
 
-def study_of_folder(folder: Path, name: str | None, asked: RepositoryOptions, options: "Options") -> "Declaration":
-    """Return the study of a repository: the one that the record has of this name or tag, else a new one."""
+def study_of_folder(folder: Path, name: str | None, asked: RepositoryOptions, store: Path | None) -> "Declaration":
+    """Return the study of a repository: the one that the record has of this name or tag, else a new one.
+
+    `store` is by default the one of the repository's project. Raises `UsageError` for a folder without a known layout.
+    """
     from headway.experiments.layouts import find_layout
     from headway.store import FOLDER, Store, find_root
     from headway.studies.from_folder import repository_study, study_again, study_name
-    from headway.studies.repositories import is_repository
 
     try:
         root = find_layout(folder).root
     except UsageError as error:
-        files = sorted(path.name for path in folder.glob("*.py"))
+        files = sorted(os.path.relpath(path) for path in folder.glob("*.py"))
         raise UsageError(f"{error}{_suggested(files)}") from error
-    store = options.store or find_root(root) / FOLDER
-    with Store.open(store) as opened:
+    place = store or find_root(root) / FOLDER
+    with Store.open(place) as opened:
         known = opened.studies.find(study_name(root, asked.tag, name))
-    if known is not None and is_repository(known):  # its baseline is the commit that it began with
+    if known is not None and changes_code(known):  # its baseline is the commit that it began with
         return study_again(known, close_after=asked.close_after)
     given: dict[str, Any] = {
         name: value for name in ("seeds", "cores", "gpus") if (value := getattr(asked, name)) is not None
     }
     return repository_study(
         root,
-        store,
+        place,
         tag=asked.tag,
         name=name,
         sampler=asked.tune,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headway.core import NotFound, NothingToDo, UsageError, suggestion
+from headway.interfaces.agents.whereabouts import changes_code
 from headway.interfaces.cli.app import command
 from headway.interfaces.cli.places import engine_alive, open_store, project_root, study_named, study_state
 from headway.interfaces.cli.repositories import CLOSE_AFTER, RepositoryOptions, repository_options, study_of_folder
@@ -49,7 +50,7 @@ def run(
 
     options = Options(store=store, as_json=as_json, **session)
     if file.is_dir():
-        studies = [study_of_folder(file, name, repository, options)]
+        studies = [study_of_folder(file, name, repository, store)]
     else:
         repository.refuse_for_files()
         studies = _chosen(studies_in(file), name, file)
@@ -86,9 +87,8 @@ def study_of(store: "Store", record: "StudyRecord") -> "Declaration":
     from headway.studies import studies_in
     from headway.studies.followups import rebuilt
     from headway.studies.from_folder import study_again
-    from headway.studies.repositories import is_repository
 
-    if is_repository(record) and record.definition.get("follows") is None:
+    if changes_code(record) and record.definition.get("follows") is None:
         return study_again(record)
     file, follows = _file_of(store, record), record.definition.get("follows")
     found = studies_in(file)

@@ -17,7 +17,6 @@ from headway.interfaces.cli.words import change_text, echo, echo_json, fact_line
 
 if TYPE_CHECKING:
     from headway.studies import Declaration, StudySummary
-    from headway.studies.summary import CandidateRow
 
 __all__ = ["BASELINE_FAILED", "EXITS", "Options", "run_all", "session_options", "with_budget"]
 
@@ -166,8 +165,7 @@ def _closing(study: "Declaration", summary: "StudySummary", options: Options) ->
 
 def _best_text(summary: "StudySummary") -> str:
     best = summary.best
-    return "" if best is None else f"#{best.number}  {_change(best, summary)}"
-
-
-def _change(row: "CandidateRow", summary: "StudySummary") -> str:
-    return change_text(row.config, summary.baseline, code=row.changes_code, note=row.note)
+    if best is None:
+        return ""
+    change = change_text(best.config, summary.baseline, code=best.changes_code, note=best.note)
+    return f"#{best.number}  {change}"

@@ -11,7 +11,7 @@ from headway.interfaces.cli.words import change_text, number_text, seconds_text,
 from headway.store import Point, Store, TrialRecord
 from headway.studies import Declaration
 
-__all__ = ["Before", "Curve", "Tally"]
+__all__ = ["Before", "Curve", "Tally", "change_of", "role_text"]
 
 _LONGEST = 2048  # points kept of a running trial; every second one goes when there are more
 
@@ -211,7 +211,7 @@ class Tally:
         return "  ".join(parts).rstrip()
 
 
-def change_of(assignment: Assignment, study: "Declaration") -> str:
+def change_of(assignment: Assignment, study: Declaration) -> str:
     """Return what the candidate of an assignment changes, in one line."""
     code = assignment.note is not None
     return change_text(assignment.config, study.baseline, code=code, note=assignment.note or "")

@@ -15,6 +15,7 @@ import click
 from headway.core import UsageError
 from headway.interfaces.agents.promoting import answer_promotion, promotion_json
 from headway.interfaces.agents.verbs import call
+from headway.interfaces.agents.waiting import LONGEST_SECONDS, WAIT_SECONDS
 from headway.interfaces.agents.whereabouts import the_study
 from headway.interfaces.cli.app import PAUSED, command
 from headway.interfaces.cli.places import open_store
@@ -36,7 +37,9 @@ def brief(name: str | None, store: Path | None, as_json: bool) -> None:
 @command("Wait until something ends.", {PAUSED: "it was ended with Ctrl-C"})
 @click.argument("name", required=False)
 @click.option("--since", metavar="CURSOR", help="The cursor of the last answer (default: from now on).")
-@click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds, 0 to 300.")
+@click.option(
+    "--timeout", type=float, default=WAIT_SECONDS, show_default=True, help=f"Seconds, 0 to {LONGEST_SECONDS:.0f}."
+)
 @click.option("--candidate", metavar="WHICH", help="Wait for this one alone: #12, or an id.")
 def wait(
     name: str | None, since: str | None, timeout: float, candidate: str | None, store: Path | None, as_json: bool

@@ -111,8 +111,7 @@ async def _answered(store: Store, reader: Store, name: str, arguments: Mapping[s
 
 
 async def _waited(reader: Store, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    given: dict[str, Any] = {"study": None, "since": None, "timeout": 30.0, "candidate": None}
-    given |= checked("wait", arguments)
+    given = checked("wait", arguments)
     waiter = Waiter(reader, **given)
     while (answer := waiter.look()) is None:
         await anyio.sleep(waiter.pause)
