@@ -88,6 +88,9 @@ class Session:
     def recall(self, stale):
         return 0
 
+    def prepare(self, running):
+        pass
+
     def begins(self, assignment):
         pass
 

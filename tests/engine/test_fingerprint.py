@@ -1,3 +1,4 @@
+import sys
 import traceback
 
 import pytest
@@ -87,3 +88,41 @@ def test_without_a_traceback_the_last_line_counts():
     assert fingerprint.of_text(["a", "error: code 3"]) == fingerprint.of_text(["b", "error: code 4"])
     assert fingerprint.of_text(["error: code 3"]) != fingerprint.of_text(["error: disk"])
     assert fingerprint.of_text([]) == fingerprint.of_text([])
+
+
+def evaluate(function, *arguments):
+    try:
+        function(*arguments)
+    except Exception as error:
+        raise RuntimeError("evaluation failed") from error
+
+
+def ping(depth):
+    return pong(depth + 1)
+
+
+def pong(depth):
+    return ping(depth)
+
+
+def test_what_one_line_wraps_counts():
+    causes = [(look, "lr"), (divide, 3), (say, "x")]
+    assert len({crash(evaluate, *cause) for cause in causes}) == len(causes)
+    assert crash(evaluate, look, "lr") == crash(evaluate, look, "momentum")
+    assert len({fingerprint.of_text(printed(evaluate, *cause)) for cause in causes}) == len(causes)
+
+
+def test_a_recursion_without_end_is_one_crash_whatever_its_depth():
+    limit, found = sys.getrecursionlimit(), []
+    for depth in (300, 301, 457):
+        sys.setrecursionlimit(depth)
+        try:
+            found.append(crash(ping, 0))
+        finally:
+            sys.setrecursionlimit(limit)
+    assert len(set(found)) == 1
+
+
+def test_fingerprints_of_plain_crashes_are_those_of_the_first_records():
+    lines = ["Traceback (most recent call last):", '  File "/a/train.py", line 3, in f', "    g()", "KeyError: 'lr'"]
+    assert fingerprint.of_text(lines) == "df47416ccdd9"

@@ -143,6 +143,7 @@ class Engine:
             self._mind_the_disk()
             if not self._pausing:
                 await self._fill(work)
+                work.prepare([attempt.assignment for attempt in self._running.values()])
             if not self._running and (self._pausing or not (self._again or self._lost or not work.done())):
                 return
             self._observer.tick(

@@ -89,7 +89,8 @@ class Launcher:
 
     def _begin(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None, lease: Lease) -> AttemptSpec:
         """Write in one transaction that the trial runs, and see to its folders."""
-        live = None if self._experiment.opaque else self._live(lease.slot)
+        own_logs = self._experiment.opaque and not self._experiment.standing
+        live = None if own_logs else self._live(lease.slot)
         record, trials = self._record(assignment.scheduled), self._store.trials
         with self._store.database.write():
             work.begins(assignment)

@@ -40,6 +40,10 @@ class Work(Protocol):
         """Return the next trial to run, or None when there is nothing to start now."""
         ...
 
+    def prepare(self, running: Sequence[Assignment]) -> None:
+        """Do what can be done for the next trial while others run; called each turn, so it must not wait."""
+        ...
+
     def begins(self, assignment: Assignment) -> None:
         """Write what the record must hold before the trial: called in the transaction that writes its beginning."""
         ...

@@ -2,7 +2,7 @@
 
 from headway.experiments.command import CommandExperiment, CommandFailed, command
 from headway.experiments.current import current_run, log, report, set_current
-from headway.experiments.definition import Experiment, FunctionExperiment, experiment, registered
+from headway.experiments.definition import Experiment, FunctionExperiment, Standing, experiment, registered
 from headway.experiments.loading import StopLoading, load_file, loading
 from headway.experiments.metrics import LineSplitter, MetricLine, OutputParser
 from headway.experiments.randomness import seed_everything
@@ -23,6 +23,7 @@ __all__ = [
     "Run",
     "RunChannel",
     "Settings",
+    "Standing",
     "StepsFailed",
     "StopLoading",
     "command",

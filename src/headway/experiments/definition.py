@@ -8,7 +8,7 @@ import contextlib
 import inspect
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -31,9 +31,17 @@ from headway.core import (
 from headway.experiments.run import BadMetric, Run, number_of, shown
 from headway.store import find_root
 
-__all__ = ["Experiment", "FunctionExperiment", "experiment", "registered"]
+__all__ = ["Experiment", "FunctionExperiment", "Standing", "experiment", "registered"]
 
 _registry: dict[str, "Experiment"] = {}
+
+
+@dataclass(kw_only=True)
+class Standing:
+    """Count what a standing worker's trials used elsewhere: CPU seconds in all, and the last one's peak of memory."""
+
+    cpu_seconds: float = 0.0
+    peak_memory_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +105,17 @@ class Experiment(ABC):
     def opaque(self) -> bool:
         """Tell whether trials run in a process of their own that the worker only launches."""
         return False
+
+    @property
+    def standing(self) -> bool:
+        """Tell whether one worker may perform many trials, as none of the code that is tried runs in it."""
+        return False
+
+    @contextlib.contextmanager
+    def stand(self, folder: Path) -> Generator[Standing]:
+        """Hold what a standing worker keeps from trial to trial; `run.setup` hands it on. `folder` is the worker's."""
+        del folder
+        yield Standing()
 
     @property
     def trust(self) -> str | None:

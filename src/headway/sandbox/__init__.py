@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from headway.sandbox.running import Ended, Running
     from headway.sandbox.trying import Protection, protection
     from headway.sandbox.view import interpreter_paths
+    from headway.sandbox.warm import Called, WarmSandbox
 
 __all__ = [
     "Bound",
+    "Called",
     "Ended",
     "GuardedEvaluation",
     "Kept",
@@ -29,6 +31,7 @@ __all__ = [
     "Sandbox",
     "SandboxLimits",
     "Scored",
+    "WarmSandbox",
     "interpreter_paths",
     "protection",
 ]
@@ -44,5 +47,6 @@ __getattr__ = lazily(
         "running": ("Ended", "Running"),
         "bubblewrap": ("Sandbox",),
         "view": ("interpreter_paths",),
+        "warm": ("Called", "WarmSandbox"),
     },
 )

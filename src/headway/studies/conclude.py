@@ -10,9 +10,11 @@ from headway.studies.judging import (
     compared,
     comparison_data,
     first_change,
+    flagged,
     identical,
     of_two_versions,
     race_data,
+    trusted,
 )
 from headway.studies.plan import StudyPlan
 from headway.studies.racing import Racing
@@ -43,7 +45,10 @@ def conclude(
     mixed = first_change((plan.trial(side, seed) for side in sides for seed in plan.fresh_seeds), changed)
     gate = Gate(store, record, study, plan.baseline)
     with store.database.write():  # a test that is counted and the verdict that it allows are written together
-        verdicts = {name: _decide(study, plan, gate, name, len(finalists), mixed) for name in finalists}
+        verdicts = {
+            name: trusted(_decide(study, plan, gate, name, len(finalists), mixed), study.trust) for name in finalists
+        }
+        verdicts |= {name: flagged(doubts) for name, doubts in plan.flagged.items()}
         verdicts |= {trial.candidate: identical(trial) for trial in plan.identicals()}
         dropped = {} if plan.racing is None else plan.racing.dropped()
         given_up = [(name, _dropped(item)) for name, item in dropped.items() if name not in verdicts]

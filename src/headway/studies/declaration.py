@@ -12,11 +12,12 @@ from headway.engine import Observer, make_scheduler
 from headway.experiments import Experiment, load_file
 from headway.propose import GivenSampler, Sampler, check_sampler, make_sampler
 from headway.store import FOLDER
+from headway.studies.proposing import Ceiling, checked_proposers
 from headway.studies.summary import StudySummary
 
 __all__ = ["Declaration", "Rule", "studies_in"]
 
-Rule = Literal["finalists", "race", "every", "stream"]
+Rule = Literal["finalists", "race", "every", "stream", "evolve"]
 
 
 class _Default(str):
@@ -54,6 +55,8 @@ class Declaration(ABC):
         holdout: str | None = None,
         workers: int | None = None,
         close_after: float | None = None,
+        proposers: Sequence[str] = (),
+        ceiling: Ceiling | None = None,
     ) -> None:
         if not isinstance(experiment, Experiment):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError(
@@ -76,6 +79,8 @@ class Declaration(ABC):
         self.holdout = holdout
         self.workers = workers
         self.close_after = close_after
+        self.proposers = checked_proposers(proposers)
+        self.ceiling = ceiling or Ceiling()
         self.follows: Mapping[str, str] | None = None  # the study that this one asks further about, and what it asks
         self.source = _caller() or experiment.source
         self._check()
@@ -104,6 +109,7 @@ class Declaration(ABC):
             **({"candidates": [dict(item) for item in self.candidates]} if self.candidates else {}),
             **({"margin": self.margin} if self.margin is not None else {}),
             **({"holdout": self.holdout} if self.holdout is not None else {}),
+            **({"proposers": list(self.proposers)} if self.proposers else {}),
             **({"follows": dict(self.follows)} if self.follows is not None else {}),
         }
 
@@ -119,6 +125,7 @@ class Declaration(ABC):
             "budget": self.budget.to_json(),
             "needs": self.experiment.needs.to_json(),
             "limits": self.experiment.limits.to_json(),
+            **({"ceiling": self.ceiling.to_json()} if self.proposers else {}),
         }
 
     def check_sampler(self) -> None:
@@ -196,12 +203,18 @@ class Declaration(ABC):
         seconds = self.close_after
         if seconds is not None and not (type(seconds) in (int, float) and 0 <= seconds < math.inf):
             raise UsageError(f"close_after={seconds!r} is no time. Give seconds from 0 on, or None to stay open.")
-        if self.rule != "stream":
+        if (self.rule == "evolve") != bool(self.proposers):
+            raise UsageError(
+                "rule='evolve' and proposers belong together: who proposes programs, and the rule that selects them."
+            )
+        if self.rule not in ("stream", "evolve"):
             return
+        if self.rule == "evolve" and self.experiment.trust is None:
+            raise UsageError(f"Only the code of a repository evolves, and {self.experiment.name} is none.")
         if self.margin is not None:
-            raise UsageError("A stream asks who is better, not who is as good: leave out margin, or rule='stream'.")
+            raise UsageError(f"rule={self.rule!r} asks who is better, not who is as good: leave out margin.")
         if self.scheduler != "full":
-            raise UsageError(f"A stream judges whole runs; {self.scheduler} stops some early. Use scheduler='full'.")
+            raise UsageError(f"rule={self.rule!r} takes whole runs; {self.scheduler} stops some early: use 'full'.")
 
     def _smallest_parts(self) -> str:
         if self.rule == "every":
@@ -269,7 +282,7 @@ def _candidates(experiment: Experiment, candidates: Sequence[Config]) -> tuple[d
 
 
 def _sampler(name: str, *, given: bool, rule: str) -> str:
-    if rule == "stream" and (name is _SAMPLER or name == _QUEUE):
+    if rule in ("stream", "evolve") and (name is _SAMPLER or name == _QUEUE):
         return _QUEUE  # people and agents propose
     if given and name is not _SAMPLER:
         raise UsageError(f"The study has a list of candidates and the sampler {name!r}. Give one of the two.")

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from headway.core import Role, TrialState
+from headway.experiments import Experiment
+from headway.experiments.repositories import RepositoryExperiment
 from headway.experiments.repositories.plausibility import Facts, implausible
 from headway.store import Store, StudyRecord, TrialRecord
 
@@ -14,9 +16,11 @@ _HISTORY = 200  # trials that a score is held against, the best ones
 class TrialDoubts:
     """Read the doubts about trials of a study from the record."""
 
-    def __init__(self, store: Store, record: StudyRecord) -> None:
+    def __init__(self, store: Store, record: StudyRecord, experiment: Experiment) -> None:
         self._store = store
         self._record = record
+        # Where trials are quick, their code is looked at for those alone that somebody asks about: it takes longer.
+        self._repository = experiment if isinstance(experiment, RepositoryExperiment) and experiment.standing else None
         self._known: dict[int, tuple[str, ...]] = {}
 
     def of_trial(self, trial: TrialRecord) -> Sequence[str]:
@@ -24,6 +28,9 @@ class TrialDoubts:
         if trial.id not in self._known:
             events = self._store.events.of_trial(trial.id)
             texts = [str(event.data["text"]) for event in events if event.kind == "flag"]
+            if self._repository is not None:
+                candidate = self._store.studies.candidate(trial.candidate)
+                texts += [seen.text for seen in self._repository.doubts(candidate.config, candidate.files)]
             self._known[trial.id] = tuple(dict.fromkeys(texts))
         return self._known[trial.id]
 

@@ -1,15 +1,25 @@
 """What all rules for verdicts share: the comparison with its gate, and the sentences of what needs none."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from headway.store import TrialRecord
+from headway.store import TrialRecord, is_accepted
 from headway.studies.declaration import Declaration
 from headway.studies.gate import Gate
 from headway.validate import Comparison, Standing, compare_paired
 
-__all__ = ["Judgement", "compared", "comparison_data", "first_change", "identical", "of_two_versions", "race_data"]
+__all__ = [
+    "Judgement",
+    "compared",
+    "comparison_data",
+    "first_change",
+    "flagged",
+    "identical",
+    "of_two_versions",
+    "race_data",
+    "trusted",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +90,23 @@ def race_data(standing: Standing) -> tuple[str, str, dict[str, Any]]:
     runs = f"{standing.runs} run{'' if standing.runs == 1 else 's'}"
     chance = f"{100 * standing.better:.0f} %" if standing.better >= 0.005 else "under 1 %"
     return runs, chance, {"runs": standing.runs, "chance_better": standing.better}
+
+
+def flagged(doubts: Sequence[str]) -> Judgement:
+    """Say what speaks against a score, so that a person looks."""
+    more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
+    sentence = f"Flagged: {doubts[0].rstrip('.')}{more}. Its score is not believed before a person has looked."
+    return Judgement(decision="flagged", sentence=sentence, data={"doubts": list(doubts)})
+
+
+def trusted(judgement: Judgement, trust: str | None) -> Judgement:
+    """Say in a verdict how far its scores are to be trusted; nobody's code needs it where a person wrote it all."""
+    if trust is None:
+        return judgement
+    decision, sentence = judgement.decision, judgement.sentence
+    if is_accepted(decision):
+        decision = f"{decision} ({trust})"
+        sentence = f"{sentence.removesuffix('.')} ({trust})."
+    elif f"({trust})" not in sentence:
+        sentence = f"{sentence} Trust: {trust}."
+    return Judgement(decision=decision, sentence=sentence, data={**judgement.data, "trust": trust})

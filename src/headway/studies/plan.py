@@ -44,6 +44,7 @@ class StudyPlan:
         self._number = self._sampled = 0  # the last proposal, and how many of all the sampler made
         self._note: str | None = None
         self.baseline = self._candidate(study.baseline)
+        self.flagged: dict[str, Sequence[str]] = {}  # candidates whose scores are not believed, and why
         self._racing = self._make_race() if study.rule in ("race", "stream") else None
 
     # the engine's questions
@@ -76,6 +77,12 @@ class StudyPlan:
         if self._racing is not None:
             return self._next_raced(self._racing, busy) or self._next_confirmation(busy)
         return self._next_baseline(busy) or self._next_search(busy) or self._next_confirmation(busy)
+
+    def prepare(self, running: Sequence[Assignment]) -> None:
+        """Do nothing: the next trial is found when a worker is free."""
+
+    def close(self) -> None:
+        """Let go of what a session holds."""
 
     def begins(self, assignment: Assignment) -> None:
         """Write the proposal of which this is the first trial. One that was never begun is proposed again."""

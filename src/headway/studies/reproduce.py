@@ -99,6 +99,9 @@ class _Once:
     def next(self, running: Sequence[Assignment]) -> Assignment | None:
         return self._left.pop() if self._left else None
 
+    def prepare(self, running: Sequence[Assignment]) -> None:
+        """Do nothing: there is one trial."""
+
     def begins(self, assignment: Assignment) -> None:
         pass
 

@@ -1,6 +1,7 @@
 """One session of a study: hold its definition against the record, run the engine, write verdicts and report."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -54,7 +55,7 @@ def run_study(
             watcher.note(_WITHOUT_SEED[isinstance(study.experiment, RepositoryExperiment)])
         for text in study.experiment.notes:
             watcher.note(text)
-        plan = (StreamPlan if study.rule == "stream" else StudyPlan)(store, record, study)
+        plan = _plan_of(store, record, study)
         keeper = keep_results(store, record, study, plan.stream)
         engine = Engine(
             store,
@@ -67,7 +68,8 @@ def run_study(
         )
         if plan.stream is not None:
             plan.stream.changed = engine.changed_files
-        ending = _run_engine(engine, plan)
+        with contextlib.closing(plan):
+            ending = _run_engine(engine, plan)
         keeper.catch_up()
         if ending == "done":
             conclude(store, record, study, plan, engine.changed_files)
@@ -79,6 +81,18 @@ def run_study(
                 summary.sentence if ending == "done" else f"Paused. To go on, type: headway resume {study.name}"
             )
         return summary
+
+
+def _plan_of(store: Store, record: StudyRecord, study: Declaration) -> StudyPlan:
+    match study.rule:
+        case "stream":
+            return StreamPlan(store, record, study)
+        case "evolve":
+            from headway.studies.evolving import EvolvePlan  # loads what talks to models
+
+            return EvolvePlan(store, record, study)
+        case _:
+            return StudyPlan(store, record, study)
 
 
 def record_of(store: Store, study: Declaration) -> StudyRecord:

@@ -13,7 +13,7 @@ from headway.experiments.layouts import Guard
 from headway.store import Store, StudyRecord, TrialRecord, VerdictRecord, is_accepted
 from headway.studies.declaration import Declaration
 from headway.studies.gate import Gate
-from headway.studies.judging import Judgement, compared, first_change, identical, of_two_versions, race_data
+from headway.studies.judging import Judgement, compared, first_change, flagged, identical, of_two_versions, race_data
 from headway.studies.racing import Racing
 from headway.validate import Decision
 
@@ -184,7 +184,7 @@ class Stream:
                 decision="failed", sentence=f"Failed: {why.rstrip('.')}.", data={"reason": str(first.reason)}
             )
         if self.flagged(first) and self._doubts is not None:
-            return _flag(self._doubts.of_trial(first))
+            return flagged(self._doubts.of_trial(first))
         if self._results.identical(first):
             return identical(first)
         standing = self._racing.standing(candidate)
@@ -218,7 +218,7 @@ class Stream:
             return Judgement(decision="undecided", sentence=sentence, data={"pairs": len(shared)})
         doubts = self._score_doubts(candidate, seeds)
         if doubts:
-            return _flag(doubts)
+            return flagged(doubts)
         return self._compared(candidate, ours, theirs, shared)
 
     def _without_noise(self, candidate: str) -> Judgement:
@@ -267,12 +267,6 @@ class Stream:
         ours, theirs = ([trial for trial in side if trial is not None] for side in sides)
         seen = [text for trial in ours for text in self._doubts.of_trial(trial)]
         return list(dict.fromkeys([*seen, *self._doubts.of_score(ours, theirs)]))
-
-
-def _flag(doubts: Sequence[str]) -> Judgement:
-    more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
-    sentence = f"Flagged: {doubts[0].rstrip('.')}{more}. Its score is not believed before a person has looked."
-    return Judgement(decision="flagged", sentence=sentence, data={"doubts": list(doubts)})
 
 
 def _nothing() -> None:

@@ -32,7 +32,7 @@ class StreamPlan(StudyPlan):
         self._idle_since: float | None = None  # on the monotonic clock
         assert self._racing is not None
         self._race: Racing = self._racing
-        doubts = None if study.trust is None else TrialDoubts(store, record)
+        doubts = None if study.trust is None else TrialDoubts(store, record, study.experiment)
         experiment = study.experiment
         self._rebaser: Rebaser | None = None
         guard = experiment.layout.guard if isinstance(experiment, RepositoryExperiment) else None

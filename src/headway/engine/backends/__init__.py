@@ -4,6 +4,7 @@ from headway.engine.backends.base import Backend, BackendSetup, Process, WorkerL
 from headway.engine.backends.inline import InlineBackend
 from headway.engine.backends.local import LocalBackend
 from headway.engine.backends.spawn import SpawnBackend
+from headway.engine.backends.standing import StandingBackend
 from headway.engine.settings import check_backend
 
 __all__ = [
@@ -13,16 +14,22 @@ __all__ = [
     "LocalBackend",
     "Process",
     "SpawnBackend",
+    "StandingBackend",
     "WorkerLost",
     "make_backend",
 ]
 
 
 def make_backend(name: str, setup: BackendSetup) -> Backend:
-    """Return the backend of that name: local, spawn or inline."""
+    """Return the backend of that name: local, spawn or inline.
+
+    An experiment whose trials need no process of their own gets standing workers for `local`.
+    """
     import os
 
     check_backend(name)
+    if name == "local" and setup.experiment.standing:
+        return StandingBackend(setup)
     if name == "inline":
         return InlineBackend(setup)
     if not hasattr(os, "fork"):

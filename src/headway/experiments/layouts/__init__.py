@@ -14,7 +14,7 @@ from headway.experiments.layouts.files import EditableFiles
 from headway.experiments.layouts.find import LAYOUTS, find_layout
 from headway.experiments.layouts.helix import HelixLayout
 from headway.experiments.layouts.knobs import Knob, RepositoryKnobs, find_knobs, only_knobs, space_of, write_knobs
-from headway.experiments.layouts.layout import Finished, Guard, Layout, Reading, Step, Trust
+from headway.experiments.layouts.layout import Finished, Guard, Layout, Reading, Step, Trust, Warm
 from headway.experiments.layouts.ledger import append_row, format_row, header
 from headway.experiments.layouts.measured import MeasuredLayout
 from headway.experiments.layouts.openevolve import OpenEvolveLayout
@@ -56,6 +56,7 @@ __all__ = [
     "Step",
     "Trust",
     "UnifiedDiff",
+    "Warm",
     "WholeFiles",
     "append_row",
     "apply_patch",

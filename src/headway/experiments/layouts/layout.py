@@ -18,7 +18,7 @@ from headway.experiments.layouts.patches import Patch, apply_patch
 from headway.experiments.layouts.progress import CurvePoint, progress_point
 from headway.experiments.layouts.seeds import SeededFiles, rewrite_seeds
 
-__all__ = ["Finished", "Guard", "Layout", "Reading", "Step", "Trust"]
+__all__ = ["Finished", "Guard", "Layout", "Reading", "Step", "Trust", "Warm"]
 
 Trust = Literal["guarded", "as printed"]
 """`guarded`: computed outside of the candidate's process, from what it left. `as printed`: it could say any score."""
@@ -50,6 +50,24 @@ class Finished:
     code: int
     output: str
     timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warm:
+    """Describe an evaluator that can stay loaded while candidates come and go.
+
+    `driver` is a Python file whose `prepare(*words)` loads it, with `python`, and returns what evaluates a request: the
+    function gets `argument` and returns JSON for `Layout.read_returned`. `editable` are the files that a candidate
+    brings. A candidate is ended after `wall_seconds`.
+    """
+
+    python: str
+    driver: Path
+    words: tuple[str, ...]
+    argument: Mapping[str, str]
+    editable: tuple[str, ...]
+    wall_seconds: float
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +149,15 @@ class Layout(ABC):
     def read(self, finished: Sequence[Finished], tree: Path, results: Path) -> Reading:
         """Make a reading of what the steps left. Never raises for what a candidate did."""
 
+    def warm(self, tree: Path) -> Warm | None:
+        """Return how the evaluator in `tree` stays loaded for many trials; None where each needs its own commands."""
+        del tree
+        return None
+
+    def read_returned(self, returned: object, finished: Finished) -> Reading:
+        """Make a reading of what a warm evaluator returned (None: nothing). Never raises for what a candidate did."""
+        raise NotImplementedError(f"The layout {self.name} has no warm evaluator.")
+
     @property
     def trust(self) -> Trust:
         """Return how far a score can be believed; named in every verdict."""
@@ -193,6 +220,11 @@ class Layout(ABC):
     def takes_seed(self) -> bool:
         """Tell whether `steps` hands its seed to a command."""
         return False
+
+    @property
+    def rewrites_seed(self) -> bool:
+        """Tell whether seeds that are written in the editable files get the trial's in their place."""
+        return not self.takes_seed
 
     @property
     def wall_seconds(self) -> float:

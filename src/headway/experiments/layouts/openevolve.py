@@ -15,7 +15,7 @@ from headway.experiments.layouts._printed import crashed, problem_of_exit
 from headway.experiments.layouts._yaml import load_yaml, seconds, section
 from headway.experiments.layouts.files import EditableFiles
 from headway.experiments.layouts.interpreter import environment_of, python_of
-from headway.experiments.layouts.layout import Finished, Layout, Reading, Step
+from headway.experiments.layouts.layout import Finished, Layout, Reading, Step, Warm
 from headway.experiments.layouts.progress import verdict_on
 
 __all__ = ["OpenEvolveLayout"]
@@ -82,20 +82,29 @@ class OpenEvolveLayout(Layout):
 
     def steps(self, tree: Path, results: Path, *, seed: int = 0) -> tuple[Step, ...]:
         """Return a step for each stage, or the one of `evaluate`. Each is a process of its own with the whole limit."""
-        del seed
         return tuple(
             Step(
                 name=function,
                 kind="evaluate",
                 words=(
                     *(python_of(self.root), str(_DRIVER), str(tree / _EVALUATOR), function),
-                    *(str(tree / self._program), str(results / f"{function}.json")),
+                    *(str(tree / self._program), str(results / f"{function}.json"), str(seed)),
                 ),
                 wall_seconds=self._wall_seconds,
                 environment=environment_of(self.root),
             )
             for function in self._stages
         )
+
+    @property
+    def takes_seed(self) -> bool:
+        """Tell that the driver seeds Python's and NumPy's generators, and sets HEADWAY_SEED, before it evaluates."""
+        return True
+
+    @property
+    def rewrites_seed(self) -> bool:
+        """Tell that a seed in the program is rewritten all the same: it would undo the driver's."""
+        return True
 
     def goes_on(self, finished: Sequence[Finished], results: Path) -> bool:
         """Tell whether the score so far reaches the next threshold, as OpenEvolve decides it."""
@@ -106,23 +115,47 @@ class OpenEvolveLayout(Layout):
             return done < len(self._stages)
         return done < len(self._stages) and _passes(self._merged(results), self._thresholds[done - 1])
 
+    def warm(self, tree: Path) -> Warm:
+        """Return the evaluator, loaded once; all stages of a cascade run in the candidate's process."""
+        return Warm(
+            python=python_of(self.root),
+            driver=_DRIVER,
+            words=(
+                str(tree / _EVALUATOR),
+                ",".join(self._stages),
+                ",".join(map(repr, self._thresholds[: len(self._stages) - 1])),
+            ),
+            argument={"program": str(tree / self._program)},
+            editable=(self._program,),
+            wall_seconds=self._wall_seconds * len(self._stages),
+            environment=environment_of(self.root),
+        )
+
     def read(self, finished: Sequence[Finished], tree: Path, results: Path) -> Reading:
         """Read what the evaluator returned. One that a cascade stopped has its score, and the problem SCHEDULER.
 
         Evaluators catch what a program raises, and return it as `error` beside a score of 0: that is no score.
         """
         del tree
-        found = self._merged(results)
+        return self._reading(self._merged(results), problem_of_exit(finished), len(finished))
+
+    def read_returned(self, returned: object, finished: Finished) -> Reading:
+        """Read what the stages returned that ran: a list with the metrics of each."""
+        stages = cast("list[object]", returned) if isinstance(returned, list) else []
+        found: dict[str, Any] = {}
+        for stage in stages:
+            found |= cast("dict[str, Any]", stage) if isinstance(stage, dict) else {}
+        return self._reading(found, problem_of_exit([finished]), len(stages))
+
+    def _reading(self, found: Mapping[str, Any], failed: tuple[Reason, str] | None, done: int) -> Reading:
         metrics = {k: float(v) for k, v in found.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-        failed = problem_of_exit(finished)
         if failed is not None:
             return crashed(failed, metrics)
         if (error := found.get("error")) and isinstance(error, str):
             said = " ".join(error.split())[:_LONGEST_ERROR]
             return crashed((Reason.EXCEPTION, f"The evaluator returned an error: {said}"), metrics)
         value, problem, why = verdict_on(_METRIC, found.get(_METRIC), where="returned by the evaluator")
-        done = len(finished)
-        if problem is None and done < len(self._stages):
+        if problem is None and 0 < done < len(self._stages):
             problem = Reason.SCHEDULER
             asked = self._thresholds[done - 1]
             why = f"{self._stages[done - 1]} gave {_METRIC} {value:g}; the next stage asks for {asked:g}."

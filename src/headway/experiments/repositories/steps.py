@@ -16,7 +16,7 @@ from headway.experiments import layouts
 from headway.experiments.layouts import Finished, Step
 from headway.sandbox import Ended, ResultPipe, Sandbox, SandboxLimits
 
-__all__ = ["Place", "Ran", "run_plainly", "run_sandboxed"]
+__all__ = ["Place", "Ran", "passed_on", "run_plainly", "run_sandboxed", "run_scorer"]
 
 _TREE, _RESULTS, _HOME = "tree", "results", "home"
 _PIECE = 65536
@@ -86,7 +86,7 @@ def run_sandboxed(step: Step, place: Place, on_output: Callable[[bytes], None]) 
     """
     into = place.work / "kept"
     keep = [_RESULTS, *(f"{place.prefixed}/{name}" for name in place.keeps)]
-    environment = {**_passed_on(), **step.environment, "PATH": _path(step), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**passed_on(), **step.environment, "PATH": _path(step), "PYTHONDONTWRITEBYTECODE": "1"}
     ended = _sandbox(step, place, environment).run(
         _in_tree(step, place), keep=keep, into=into, merge=True, on_output=on_output
     )
@@ -101,7 +101,7 @@ def run_scorer(step: Step, place: Place, on_output: Callable[[bytes], None]) -> 
     the latter, nothing that it prints counts: what it shows of the candidate's files could look like a score.
     """
     with ResultPipe() as pipe:
-        environment = {**_passed_on(), **step.environment, "PATH": _path(step), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**passed_on(), **step.environment, "PATH": _path(step), "PYTHONDONTWRITEBYTECODE": "1"}
         sandbox = _sandbox(step, place, pipe.environment(environment))
         ended = pipe.run(sandbox, _in_tree(step, place), merge=True, on_output=on_output)
     told = b"\n".join(pipe.results) if pipe.results or pipe.forged or pipe.flooded else ended.stdout
@@ -213,7 +213,7 @@ def _missing(text: str) -> bool:
     return text.endswith("No such file or directory")
 
 
-def _passed_on() -> dict[str, str]:
+def passed_on() -> dict[str, str]:
     """Return the worker's variables that a step needs: how many threads, which GPUs. No other leaves the host."""
     return {name: value for name, value in os.environ.items() if _PASSED.fullmatch(name)}
 

@@ -29,6 +29,7 @@ _COMMANDS = {
     "init": "init", "run": "run", "resume": "run", "status": "status", "trials": "trials", "show": "show",
     "logs": "logs", "compare": "compare", "propose": "propose", "stop": "stop",
     "brief": "verbs", "wait": "verbs", "result": "verbs", "explain-failure": "verbs", "promote": "verbs", "mcp": "mcp",
+    "triage": "triage",
     "ablate": "followups", "control": "followups", "minimize-cost": "followups", "report": "report",
     "export": "export", "reproduce": "reproduce", "plan": "plan", "replay": "replay", "doctor": "doctor", "gc": "gc",
 }  # fmt: skip

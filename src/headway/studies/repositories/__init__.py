@@ -4,6 +4,7 @@ from headway.studies.repositories.keeping import Keeper, keep_results
 from headway.studies.repositories.proposals import (
     Change,
     change_of,
+    changed_from,
     files_of,
     official_of,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "Rebased",
     "Rebaser",
     "change_of",
+    "changed_from",
     "experiment_of",
     "files_of",
     "is_repository",

@@ -1,6 +1,6 @@
 """From what somebody sends to a candidate: a patch on what the study has, or knobs, and always as the same bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,10 +8,10 @@ from headway.core import Space, SpaceError, UsageError, canonical_json
 from headway.experiments.layouts import Layout, Patch, WholeFiles, apply_patch, parse_patch
 from headway.experiments.layouts.files import refuse_links
 from headway.experiments.repositories import RepositoryExperiment
-from headway.store import Store, StudyRecord
+from headway.store import CandidateRecord, Store, StudyRecord
 from headway.studies.repositories.recorded import experiment_of
 
-__all__ = ["Change", "change_of", "files_of", "official_of"]
+__all__ = ["Change", "change_of", "changed_from", "files_of", "official_of"]
 
 
 _LARGEST = 500_000  # characters of a changed file: its syntax tree takes some hundred times as much memory
@@ -54,16 +54,29 @@ def change_of(
     path. They change `parent`, by default what the study accepted last. `config` turns knobs beside it. Raises
     `UsageError` that names the block that did not match, the file that may not be changed, or that nothing changes.
     """
-    experiment = experiment_of(record)
     above = store.studies.candidate(parent or _parent(store, record))
+    baseline: dict[str, Any] = dict(record.definition["baseline"])
+    return changed_from(
+        experiment_of(record), baseline, above, patches=_patches(patch, file, files), config=dict(config or {})
+    )
+
+
+def changed_from(
+    experiment: RepositoryExperiment,
+    baseline: Mapping[str, Any],
+    above: CandidateRecord,
+    *,
+    patches: Sequence[Patch],
+    config: Mapping[str, Any],
+) -> Change:
+    """Return the candidate that patches, and knobs to turn, make of another one. Raises as `change_of` does."""
     before = {**experiment.sources, **experiment.files(above.config, above.files)}
     after = dict(before)
-    for item in _patches(patch, file, files):
+    for item in patches:
         after |= _applied(experiment.layout, item, after)
     _refuse_unfit(experiment, after)
-    baseline: dict[str, Any] = dict(record.definition["baseline"])
-    space = Space.from_json(record.definition["space"])
-    given = dict(config or {})
+    space = experiment.space
+    given = dict(config)
     if given:  # written, as a knob that is turned back to the baseline's value is a change of what was accepted
         space.check({**baseline, **given})
         after |= experiment.layout.knobs(after).write(after, given)
@@ -77,7 +90,7 @@ def change_of(
             kind: Literal["knobs", "none"] = "none" if whole == baseline else "knobs"
             return Change(config=whole, patch=None, kind=kind, parent=above.id, paths=tuple(sorted(changed)))
     return Change(
-        config=baseline, patch=canonical_json(changed), kind="code", parent=above.id, paths=tuple(sorted(changed))
+        config=dict(baseline), patch=canonical_json(changed), kind="code", parent=above.id, paths=tuple(sorted(changed))
     )
 
 

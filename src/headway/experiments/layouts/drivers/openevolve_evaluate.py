@@ -1,6 +1,7 @@
-"""Call a function of an OpenEvolve evaluator and write its metrics as JSON: EVALUATOR FUNCTION PROGRAM RESULT.
+"""Call a function of an OpenEvolve evaluator and write its metrics as JSON: EVALUATOR FUNCTION PROGRAM RESULT SEED.
 
-This file runs by itself in the repository's own Python, which may not have Headway.
+This file runs by itself in the repository's own Python, which may not have Headway. `prepare` is for who keeps the
+evaluator loaded.
 """
 
 import asyncio
@@ -8,13 +9,41 @@ import importlib.util
 import inspect
 import json
 import os
+import random
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 
-def main(evaluator: str, function: str, program: str, result: str) -> None:
+def main(evaluator: str, function: str, program: str, result: str, seed: str) -> None:
     """Evaluate `program`; the file `result` appears when all of it is written."""
+    _seed(int(seed))
+    module = _load(evaluator)
+    _seed(int(seed))  # what the evaluator imported may have a generator of its own
+    metrics = _metrics(module, function, program)
+    with open(result + ".part", "w") as file:
+        json.dump(metrics, file)
+    os.replace(result + ".part", result)
+
+
+def prepare(evaluator: str, functions: str, thresholds: str) -> Callable[[dict[str, Any]], object]:
+    """Load the evaluator; return what calls the functions in turn while the score reaches the thresholds."""
+    module, names = _load(evaluator), functions.split(",")
+    limits = [float(text) for text in thresholds.split(",") if text]
+
+    def evaluate(request: dict[str, Any]) -> object:
+        stages: list[dict[str, object]] = []
+        for index, name in enumerate(names):
+            so_far = {key: value for part in stages for key, value in part.items()}
+            if 0 < index <= len(limits) and not _passes(so_far, limits[index - 1]):
+                break
+            stages.append(_metrics(module, name, request["program"]))
+        return stages
+
+    return evaluate
+
+
+def _load(evaluator: str) -> Any:
     sys.path.insert(0, os.path.dirname(evaluator))
     spec = importlib.util.spec_from_file_location("evaluator", evaluator)
     assert spec is not None
@@ -22,15 +51,34 @@ def main(evaluator: str, function: str, program: str, result: str) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules["evaluator"] = module
     spec.loader.exec_module(module)
+    return module
+
+
+def _metrics(module: Any, function: str, program: str) -> dict[str, object]:
     found: Any = getattr(module, function)(program)
     if inspect.isawaitable(found):
         found = asyncio.run(_awaited(found))
     metrics: Any = getattr(found, "metrics", found)  # OpenEvolve's EvaluationResult, or a plain dict
     if not isinstance(metrics, dict):
         raise SystemExit(f"{function} returned {type(metrics).__name__}. Expected a dict of metrics.")
-    with open(result + ".part", "w") as file:
-        json.dump({str(key): _plain(value) for key, value in cast("dict[object, Any]", metrics).items()}, file)
-    os.replace(result + ".part", result)
+    return {str(key): _plain(value) for key, value in cast("dict[object, Any]", metrics).items()}
+
+
+def _passes(metrics: dict[str, object], threshold: float) -> bool:
+    """Tell whether combined_score, or without one the mean of all numbers, reaches a threshold."""
+    score = metrics.get("combined_score")
+    if isinstance(score, int | float):
+        return score >= threshold
+    numbers = [value for key, value in metrics.items() if key != "error" and isinstance(value, int | float)]
+    return bool(numbers) and sum(numbers) / len(numbers) >= threshold
+
+
+def _seed(seed: int) -> None:
+    os.environ["HEADWAY_SEED"] = str(seed)
+    random.seed(seed)
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(seed % 2**32)
 
 
 async def _awaited(found: Awaitable[Any]) -> Any:

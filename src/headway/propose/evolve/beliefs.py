@@ -1,0 +1,217 @@
+"""What is believed of programs that descend from one another, after a few noisy scores each.
+
+A child is its parent and an effect. So a score tells of the whole lineage: the children of a program that was only
+lucky score worse than it, and it comes down with them. The model is a Gaussian tree: the value of a node is
+that of its parent plus N(effect_mean, effect_sd^2), a score is the value plus N(0, noise_sd^2), and the first node has
+a flat prior. Its posterior is exact, by messages from the leaves to the root and back (Pearl, "Probabilistic Reasoning
+in Intelligent Systems", 1988, chapter 4). The three numbers are learned from the scores: the noise from programs that
+ran more than once, the effects robustly from how far children's first scores lie from their parents.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable
+from random import Random
+
+__all__ = ["Beliefs"]
+
+_LIVELY = 128  # nodes that parents are drawn from; the others are too far behind
+_GROWTH = 1.1  # of the tree, after which all is computed anew: a constant cost for each score
+_LEAST_EFFECTS = 8  # before the effects' spread is learned
+_NORMAL_MAD = 1.4826
+_OWN_NOISE = 1.3  # variances of noise in how far a child's first score lies from its parent: that is uncertain too
+_SMALLEST = 0.3  # an effect's sd in noises, at least: nobody proposes what can never be seen
+_CHANCE_OF_BEST = 3.0  # sds above the mean that still count
+
+
+class Beliefs:
+    """Hold the tree of programs; higher values are better. Nodes are numbered as they come, the root is 0.
+
+    Cost of a score: its depth in the tree, and now and then a walk over all nodes, as many as were added since the
+    last one, ten times over: a constant for each on average.
+    """
+
+    def __init__(self) -> None:
+        self.noise_sd = 1.0
+        self.effect_mean = 0.0
+        self.effect_sd = 1.0
+        self._parent: list[int] = []
+        self._runs: list[int] = []
+        self._sum: list[float] = []
+        self._precision: list[float] = []  # of all scores of a node and of those below it
+        self._weighted: list[float] = []  # their mean, times that
+        self._dead: set[int] = set()
+        self._first_gaps: list[float] = []
+        self._squares, self._degrees = 0.0, 0
+        self._lively: list[int] = []  # parents before their children
+        self._mean: dict[int, float] = {}
+        self._variance: dict[int, float] = {}
+        self._due = 0
+
+    def __len__(self) -> int:
+        return len(self._parent)
+
+    @property
+    def deterministic(self) -> bool:
+        """Tell whether programs that ran again gave the same score again."""
+        return self._degrees > 0 and self._squares == 0
+
+    def add(self, parent: int | None) -> int:
+        """Add a node below its parent; the first one has none. Return its number."""
+        node = len(self._parent)
+        self._parent.append(-1 if parent is None else parent)
+        self._runs.append(0)
+        self._sum.append(0.0)
+        self._precision.append(0.0)
+        self._weighted.append(0.0)
+        self._lively.append(node)
+        return node
+
+    def observe(self, node: int, score: float) -> None:
+        """Take in a finite score of a node."""
+        self._learn_of(node, score)
+        self._runs[node] += 1
+        self._sum[node] += score
+        if len(self) >= self._due or len(self) < 2 * _LEAST_EFFECTS:
+            self.refresh()
+        else:
+            self._update(node, 1 / self._noise, score / self._noise)
+            self._spread()
+
+    def kill(self, node: int) -> None:
+        """Leave a node out of everything that is drawn: it failed, or is not to be believed."""
+        self._dead.add(node)
+
+    def runs(self, node: int) -> int:
+        """Return how many scores a node has."""
+        return self._runs[node]
+
+    def mean(self, node: int) -> float:
+        """Return the posterior mean of a node's value; minus infinity where it lies too far behind to be followed."""
+        return self._mean.get(node, -math.inf)
+
+    def sd(self, node: int) -> float:
+        """Return the posterior standard deviation of a node's value."""
+        return math.sqrt(self._variance.get(node, 0.0))
+
+    def best(self, count: int) -> list[int]:
+        """Return the nodes of the highest posterior mean, the best first."""
+        alive = [node for node in self._lively if node not in self._dead and self._runs[node]]
+        return sorted(alive, key=lambda node: (-self.mean(node), node))[:count]
+
+    def draw(self, random: Random) -> dict[int, float]:
+        """Draw the values of all lively nodes together from the posterior (Thompson sampling): relatives move along."""
+        values: dict[int, float] = {}
+        for node in self._lively:
+            parent = self._parent[node]
+            if parent < 0:
+                mean, variance = self._mean[node], self._variance[node]
+            else:
+                mean, variance = self._given_parent(node, values[parent])
+            values[node] = mean + math.sqrt(variance) * random.gauss(0, 1)
+        return {node: value for node, value in values.items() if node not in self._dead and self._runs[node]}
+
+    def child(self, value: float, random: Random) -> float:
+        """Draw what the best of a parent of this value and a child of it would be worth."""
+        return value + max(0.0, self.effect_mean + self.effect_sd * random.gauss(0, 1))
+
+    def refresh(self) -> None:
+        """Learn noise and effects anew, compute all messages, and choose who is lively."""
+        self._learn()
+        noise = self._noise
+        self._precision = [runs / noise for runs in self._runs]
+        self._weighted = [total / noise for total in self._sum]
+        for node in range(len(self) - 1, 0, -1):
+            precision, weighted = self._message(node)
+            self._precision[self._parent[node]] += precision
+            self._weighted[self._parent[node]] += weighted
+        self._lively = list(range(len(self)))
+        self._spread()
+        self._lively = sorted(self._kept())
+        self._due = int(len(self) * _GROWTH) + 1
+
+    @property
+    def _noise(self) -> float:
+        return self.noise_sd**2
+
+    def _learn_of(self, node: int, score: float) -> None:
+        runs, parent = self._runs[node], self._parent[node]
+        if runs:
+            mean = self._sum[node] / runs
+            self._squares += (score - mean) ** 2 * runs / (runs + 1)
+            self._degrees += 1
+        elif parent >= 0 and parent in self._mean:
+            self._first_gaps.append(score - self._mean[parent])
+
+    def _learn(self) -> None:
+        gaps = self._first_gaps[-512:]
+        scale = statistics.median(abs(gap) for gap in gaps) if gaps else 0.0
+        if self._degrees:
+            self.noise_sd = math.sqrt(self._squares / self._degrees)
+        # Where scores repeat exactly there is no noise, but numbers that are divided by it want some.
+        self.noise_sd = max(self.noise_sd, 1e-6 * (scale or 1.0))
+        if len(gaps) < _LEAST_EFFECTS:
+            self.effect_sd = max(self.noise_sd, _NORMAL_MAD * scale)
+            return
+        middle = statistics.median(gaps)
+        spread = _NORMAL_MAD * statistics.median(abs(gap - middle) for gap in gaps)
+        self.effect_mean = middle
+        least = max(_SMALLEST * self.noise_sd, 1e-3 * scale)
+        self.effect_sd = math.sqrt(max(spread**2 - _OWN_NOISE * self._noise, least**2))
+
+    def _message(self, node: int) -> tuple[float, float]:
+        """Return the precision, and the mean times it, that a node's scores and those below give its parent's value."""
+        precision = self._precision[node]
+        if precision == 0:
+            return 0.0, 0.0
+        passed = precision / (1 + self.effect_sd**2 * precision)
+        return passed, passed * (self._weighted[node] / precision - self.effect_mean)
+
+    def _update(self, node: int, precision: float, weighted: float) -> None:
+        """Add to a node's evidence, and pass what that changes on to the root."""
+        while True:
+            before = self._message(node)
+            self._precision[node] += precision
+            self._weighted[node] += weighted
+            after = self._message(node)
+            precision, weighted = after[0] - before[0], after[1] - before[1]
+            if self._parent[node] < 0:
+                return
+            node = self._parent[node]
+
+    def _given_parent(self, node: int, value: float) -> tuple[float, float]:
+        effect = self.effect_sd**2
+        variance = 1 / (1 / effect + self._precision[node])
+        return variance * ((value + self.effect_mean) / effect + self._weighted[node]), variance
+
+    def _spread(self) -> None:
+        """Compute the posterior of all lively nodes, parents first."""
+        effect = self.effect_sd**2
+        self._mean, self._variance = {}, {}
+        for node in self._lively:
+            parent = self._parent[node]
+            if parent < 0:
+                precision = self._precision[node]
+                self._mean[node] = self._weighted[node] / precision if precision else 0.0
+                self._variance[node] = 1 / precision if precision else effect
+                continue
+            mean, variance = self._given_parent(node, self._mean[parent])
+            self._mean[node] = mean
+            self._variance[node] = variance + (variance / effect) ** 2 * self._variance[parent]
+
+    def _kept(self) -> set[int]:
+        """Return those that may be the best, as many as are followed, and all above them."""
+        scored = [node for node in self._lively if self._runs[node] and node not in self._dead]
+        hopes = {node: self._mean[node] + _CHANCE_OF_BEST * self.sd(node) for node in scored}
+        first = sorted(scored, key=lambda node: -hopes[node])[:_LIVELY]
+        new = [node for node in self._lively if not self._runs[node]]
+        return self._with_ancestors([0, *first, *new] if self._lively else [])
+
+    def _with_ancestors(self, nodes: Iterable[int]) -> set[int]:
+        found: set[int] = set()
+        for start in nodes:
+            node = start
+            while node >= 0 and node not in found:
+                found.add(node)
+                node = self._parent[node]
+        return found
