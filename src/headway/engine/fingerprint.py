@@ -8,6 +8,7 @@ import re
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from headway.core import digest
 
@@ -82,7 +83,8 @@ def _type_in(lines: Sequence[str]) -> str:
 
 
 def _of(kind: str, frames: Places, message: str, before: Sequence[tuple[str, Places]]) -> str:
-    parts: list[object] = [kind, _places(kind, frames), _VARYING.sub("#", message)]
+    said = "" if kind.rpartition(".")[2] == _ENDLESS else _VARYING.sub("#", message)  # "... while calling this or that"
+    parts: list[Any] = [kind, _places(kind, frames), said]
     if before:
         parts.append(sorted([name.rpartition(".")[2], *_places(name, places)] for name, places in before))
     return digest(parts)[:12]

@@ -58,6 +58,7 @@ class Launcher:
         )
         # Named after this process too: what a dead engine's workers may still write to is never used again.
         self.live = f"live/{study.id}-{os.getpid()}-{time.time_ns():x}"
+        self._own_logs = experiment.opaque and not experiment.standing
         self._made: set[int] = set()
         self._records: dict[bool, Mapping[str, Any]] = {}
         self.opened = False
@@ -89,8 +90,7 @@ class Launcher:
 
     def _begin(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None, lease: Lease) -> AttemptSpec:
         """Write in one transaction that the trial runs, and see to its folders."""
-        own_logs = self._experiment.opaque and not self._experiment.standing
-        live = None if own_logs else self._live(lease.slot)
+        live = None if self._own_logs else self._live(lease.slot)
         record, trials = self._record(assignment.scheduled), self._store.trials
         with self._store.database.write():
             work.begins(assignment)

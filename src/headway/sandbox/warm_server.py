@@ -2,8 +2,8 @@
 
 This file runs by itself, in any Python, inside the sandbox. `DRIVER` is a Python file of ours whose `prepare(WORD...)`
 loads the evaluator and returns what evaluates: a function of one request that returns JSON. Each request is answered
-by a fork of this process, the only one of its kind alive. When it has ended, all that it started is ended too, and the
-files that it made in `FOLDER`, /tmp and /dev/shm are gone before the next one begins.
+by a fork of this process, the only candidate alive. When it has ended, all that it started is ended too, and the files
+that it made in `FOLDER`, /tmp and /dev/shm are gone before the process of the next one is made.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import random
+import resource
 import select
 import shutil
 import signal
@@ -23,7 +24,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 _LARGEST_RESULT = 1024**2
@@ -53,11 +53,36 @@ def main(channel: str, driver: str, folder: str, *words: str) -> None:
         gc.freeze()
         folders = {path: frozenset(os.listdir(path)) for path in (folder, *_SHARED)}
         _send(link, {"ready": True, "threads": len(os.listdir("/proc/self/task"))})
-        while (request := _receive(link)) is not None:
-            _send(link, _serve(link, evaluate, request, folder))
+        while True:
+            spare = _Spare(link, evaluate, folder)  # forked while nobody asks: that takes as long as a small candidate
+            request = _receive(link)
+            if request is None:
+                return
+            _send(link, _serve(spare, request, folder))
             _end_all()
             for path, first in folders.items():
                 _wipe(path, first)
+
+
+class _Spare:
+    """Hold a fork of this process that waits for a candidate, and the ends of its pipes."""
+
+    def __init__(self, link: socket.socket, evaluate: Evaluate, folder: str) -> None:
+        order, results, output = os.pipe(), os.pipe(), os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            link.close()
+            for descriptor in (order[1], results[0], output[0]):
+                os.close(descriptor)
+            _perform(evaluate, order[0], folder, results[1], output[1])
+        for descriptor in (order[0], results[1], output[1]):
+            os.close(descriptor)
+        self.order, self.results, self.output = order[1], results[0], output[0]
+
+    def close(self) -> None:
+        """Close this process's ends."""
+        for descriptor in (self.results, self.output):
+            os.close(descriptor)
 
 
 def _load(driver: str) -> Any:
@@ -69,44 +94,42 @@ def _load(driver: str) -> Any:
     return module
 
 
-def _serve(link: socket.socket, evaluate: Evaluate, request: dict[str, Any], folder: str) -> dict[str, Any]:
-    """Write a candidate's files, evaluate it in a fork, and return what came of it."""
-    for path, text in request["files"].items():
-        place = Path(folder, path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(text.encode())
-    results, output = os.pipe(), os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        link.close()
-        _perform(evaluate, request, folder, results, output)
-    os.close(results[1])
-    os.close(output[1])
+def _serve(spare: _Spare, request: dict[str, Any], folder: str) -> dict[str, Any]:
+    """Write a candidate's files, have the spare evaluate it, and return what came of it."""
+    for path, text in request.pop("files").items():
+        place = os.path.join(folder, path)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "wb") as file:
+            file.write(text.encode())
     try:
-        return _follow(pid, results[0], output[0], request)
+        with contextlib.suppress(BrokenPipeError), open(spare.order, "wb") as file:
+            file.write(json.dumps(request).encode())
+        return _follow(spare.pid, spare.results, spare.output, request)
     finally:
-        os.close(results[0])
-        os.close(output[0])
+        spare.close()
 
 
-def _perform(
-    evaluate: Evaluate, request: dict[str, Any], folder: str, results: tuple[int, int], output: tuple[int, int]
-) -> None:
-    """Evaluate a candidate, in the process that is its own."""
+def _perform(evaluate: Evaluate, order: int, folder: str, results: int, output: int) -> None:
+    """Wait for a candidate and evaluate it, in the process that is its own."""
     code = 1
     try:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((nothing, 0), (output[1], 1), (output[1], 2)):
+        for source, target in ((nothing, 0), (output, 1), (output, 2)):
             os.dup2(source, target)
-        for descriptor in (nothing, results[0], output[0], output[1]):
+        for descriptor in (nothing, output):
             os.close(descriptor)
         os.chdir(folder)
+        with open(order, "rb") as file:
+            told = file.read()
+        if not told:
+            os._exit(0)
+        request = json.loads(told)
         _limit(request)
         _seed(request)
         found = json.dumps(evaluate(request)).encode()
         while found:
-            found = found[os.write(results[1], found) :]
+            found = found[os.write(results, found) :]
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -129,8 +152,6 @@ def _print(text: str) -> None:
 
 
 def _limit(request: dict[str, Any]) -> None:
-    import resource
-
     if (seconds := request.get("cpu_seconds")) is not None:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from headway.engine import available_gpus
 from headway.experiments.layouts import find_layout
 from headway.experiments.repositories import SPARE_SECONDS, RepositoryExperiment, base_of
 from headway.store import StudyRecord
+from headway.studies.proposing import Ceiling
 from headway.studies.repositories import experiment_of
 from headway.studies.study import Study
 
@@ -34,8 +35,14 @@ def repository_study(
     unsafe: bool = False,
     time_limit: float | None = None,
     close_after: float | None = None,
+    proposers: Sequence[str] = (),
+    ceiling: Ceiling | None = None,
+    workers: int | None = None,
 ) -> Study:
     """Return a study of the repository at `root` that judges changes of its code as they come.
+
+    With `proposers` it evolves: they propose changes, up to the `ceiling` of their cost, and the best is judged at the
+    end. `workers` is how many trials run at once, unless the session says it.
 
     Its baseline is the last commit; where there is no git, a copy of the files is kept in the store. `tag` names the
     branch of what is accepted, by default the day. `sampler` tunes the knobs meanwhile. Raises `UsageError` for a
@@ -64,6 +71,9 @@ def repository_study(
         sampler=sampler,
         seeds=seeds,
         close_after=close_after,
+        proposers=proposers,
+        ceiling=ceiling,
+        workers=workers,
     )
 
 
@@ -83,6 +93,8 @@ def study_again(record: StudyRecord, *, budget: str | Budget | None = None, clos
         sampler=None if sampler == "queue" else sampler,
         seeds=definition["seeds"],
         close_after=close_after,
+        proposers=definition.get("proposers", ()),
+        ceiling=Ceiling.from_json(record.settings.get("ceiling", {})),
     )
 
 
@@ -94,12 +106,18 @@ def _study(
     sampler: str | None,
     seeds: int,
     close_after: float | None,
+    proposers: Sequence[str],
+    ceiling: Ceiling | None,
+    workers: int | None = None,
 ) -> Study:
     study = Study(
         experiment,
         name=name,
         baseline=experiment.knobs,
-        rule="stream",
+        rule="evolve" if proposers else "stream",
+        proposers=proposers,
+        ceiling=ceiling,
+        workers=workers,
         budget=budget or Budget(),
         seed=experiment.written_seed or 0,
         seeds=seeds,

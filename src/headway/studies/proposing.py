@@ -10,10 +10,10 @@ from headway.llm import Price
 __all__ = ["Ceiling", "checked_proposers", "kind_of"]
 
 _HOW = (
-    "Write for example model:openai:NAME, model:http://127.0.0.1:8000/v1#NAME, agent:claude -p, or "
-    "function:model.py:complete."
+    "Write for example model:openai:NAME, model:http://127.0.0.1:8000/v1#NAME, agent:claude -p, "
+    "function:model.py:complete, or tune:near."
 )
-_KINDS = ("model", "agent", "function")
+_KINDS = ("model", "agent", "function", "tune")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +45,8 @@ def checked_proposers(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def kind_of(text: str) -> tuple[str, str]:
-    """Return a proposer's kind (`model`, `agent`, `function`), and which one it is."""
+    """Return a proposer's kind (`model`, `agent`, `function`, `tune`), and which one it is."""
     kind, _, rest = text.partition(":")
-    if kind not in _KINDS or not rest.strip():
+    if kind not in _KINDS or not rest.strip() or (kind == "tune" and rest.strip() != "near"):
         raise UsageError(f"{text!r} names no proposer. {_HOW}")
     return kind, rest.strip()

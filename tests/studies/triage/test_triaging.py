@@ -214,7 +214,7 @@ def test_memory_time_and_signals_are_told_apart_with_their_numbers(planted, caus
 def test_memory_at_the_limit_advises_a_limit_above_what_was_seen(planted):
     (group,) = [group for causes, group in by_cause(planted) if "over_the_limit" in causes]
     assert group.figures.peak_memory_bytes.most > 160 * 2**20
-    assert "Raise limits.memory_bytes above" in group.advice[0].text
+    assert "raise limits.memory_bytes above" in group.advice[0].text
 
 
 def test_commands_that_are_advised_are_quoted_for_a_shell(planted):

@@ -130,6 +130,7 @@ class _Worker:
         if self._process.poll() is None:
             processes.end_tree(self.pid)
             self._process.wait()
+        self._told(Exit(lost=True))  # an attempt that was ended with the session
 
     def _send(self, message: object, descriptors: tuple[int, ...]) -> None:
         data = json.dumps(message).encode() + b"\n"

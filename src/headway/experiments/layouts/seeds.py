@@ -23,6 +23,8 @@ _FUNCTIONS = {
     "default_rng", "RandomState", "SeedSequence", "PRNGKey", "Random", "Rngs", "fix_seed", "setup_seed",
 }  # fmt: skip
 _LAST_SEED = 2**31 - 1
+# What each of these forms holds in some spelling; a text without it needs no parser.
+_MAY_HOLD = re.compile(r"seed|random|rng|state|key", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ def rewrite_seeds(sources: Mapping[str, str], seed: int) -> SeededFiles | None:
 
 def _places(source: str) -> Iterator[tuple[ast.expr, int, str]]:
     """Yield each literal that is a seed, its value, and what it is given to; in the order of the text."""
-    tree = parse(source)
+    tree = parse(source) if _MAY_HOLD.search(source) else None
     found: dict[tuple[int, int], tuple[ast.expr, int, str]] = {}
     for node in ast.walk(tree) if tree is not None else ():
         for value, what in _seeds_of(node):

@@ -168,7 +168,7 @@ class RepositoryExperiment(Experiment):
         self.require_fit(patch)
         sources, before = {**self.sources, **patch}, self.knobs
         turned = {name: value for name, value in config.items() if before.get(name) != value}
-        written = self.layout.knobs(sources).write(sources, turned)
+        written = self.layout.knobs(sources).write(sources, turned) if turned else {}
         whole = {**patch, **written}
         return {path: text for path, text in whole.items() if self.sources.get(path) != text}
 

@@ -29,8 +29,8 @@ __all__ = [
     "RepositoryTrial",
     "Seen",
     "candidate_files",
-    "declare_inputs",
     "doubts_of",
+    "inputs_of",
     "memory_bytes",
     "readable_paths",
     "seed_written",
@@ -103,7 +103,8 @@ class RepositoryTrial:
     def perform(self) -> None:
         """Run it to its end; raise `StepsFailed` where it came to no value."""
         self._work.mkdir(parents=True, exist_ok=True)
-        declare_inputs(self._run, self._experiment)
+        for path in inputs_of(self._experiment):
+            self._run.input(path)
         tree = self._experiment.base.lay_out(self._work / "tree")
         refuse_links_above(tree, (*self._layout.leftovers, *self._layout.keeps))
         hide_private(self._layout, tree)
@@ -220,13 +221,12 @@ class RepositoryTrial:
         )
 
 
-def declare_inputs(run: Run, experiment: Declared) -> None:
-    """Tell what a result depends on beside the base: in the sandbox there is nothing else to read."""
-    if not experiment.unsafe:
-        run.input(os.path.realpath(python_of(experiment.layout.root)))
-        for path in experiment.layout.data:
-            if path.exists():
-                run.input(path)
+def inputs_of(experiment: Declared) -> list[Path]:
+    """Return what a result depends on beside the base: in the sandbox there is nothing else to read."""
+    if experiment.unsafe:
+        return []
+    python = Path(os.path.realpath(python_of(experiment.layout.root)))
+    return [python, *(path for path in experiment.layout.data if path.exists())]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

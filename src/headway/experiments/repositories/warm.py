@@ -16,7 +16,7 @@ from headway.experiments.repositories.trial import (
     SPARE_SECONDS,
     Declared,
     candidate_files,
-    declare_inputs,
+    inputs_of,
     memory_bytes,
     readable_paths,
     tell,
@@ -46,6 +46,7 @@ class WarmRepository(Standing):
         self._tree = self._folder / "tree"
         self._warm: Warm | None = None
         self._sandbox: WarmSandbox | None = None
+        self._inputs = inputs_of(experiment)
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +68,8 @@ class WarmRepository(Standing):
         if self._sandbox.threads > 1:
             return False
         experiment = self._experiment
-        declare_inputs(run, experiment)
+        for path in self._inputs:
+            run.input(path)
         files = {**experiment.sources, **candidate_files(experiment, run)}
         called = self._sandbox.call(files, seed=run.seed, argument=self._warm.argument)
         self.cpu_seconds += called.cpu_seconds

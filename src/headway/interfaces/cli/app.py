@@ -26,10 +26,10 @@ __all__ = ["PAUSED", "Named", "cli", "command", "main"]
 PAUSED = 130  # what a shell reports of a process that Ctrl-C ended
 
 _COMMANDS = {
-    "init": "init", "run": "run", "resume": "run", "status": "status", "trials": "trials", "show": "show",
-    "logs": "logs", "compare": "compare", "propose": "propose", "stop": "stop",
+    "init": "init", "run": "run", "evolve": "evolve", "resume": "run", "status": "status", "trials": "trials",
+    "show": "show", "logs": "logs", "compare": "compare", "propose": "propose", "stop": "stop",
     "brief": "verbs", "wait": "verbs", "result": "verbs", "explain-failure": "verbs", "promote": "verbs", "mcp": "mcp",
-    "triage": "triage",
+    "triage": "triage", "lineage": "lineage",
     "ablate": "followups", "control": "followups", "minimize-cost": "followups", "report": "report",
     "export": "export", "reproduce": "reproduce", "plan": "plan", "replay": "replay", "doctor": "doctor", "gc": "gc",
 }  # fmt: skip

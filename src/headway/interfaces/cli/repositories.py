@@ -16,7 +16,7 @@ from headway.interfaces.cli.app import Named
 if TYPE_CHECKING:
     from headway.studies import Declaration
 
-__all__ = ["CLOSE_AFTER", "RepositoryOptions", "repository_options", "study_of_folder"]
+__all__ = ["CLOSE_AFTER", "RepositoryOptions", "found_root", "repository_options", "study_of_folder"]
 
 CLOSE_AFTER = "Repository: end when nothing was left to do for so long; 0: when the queue is empty."
 _TIME_LIMIT = "Repository: end a run sooner than its layout would (autoresearch: 600 s)."
@@ -77,15 +77,10 @@ def study_of_folder(folder: Path, name: str | None, asked: RepositoryOptions, st
 
     `store` is by default the one of the repository's project. Raises `UsageError` for a folder without a known layout.
     """
-    from headway.experiments.layouts import find_layout
     from headway.store import FOLDER, Store, find_root
     from headway.studies.from_folder import repository_study, study_again, study_name
 
-    try:
-        root = find_layout(folder).root
-    except UsageError as error:
-        files = sorted(os.path.relpath(path) for path in folder.glob("*.py"))
-        raise UsageError(f"{error}{_suggested(files)}") from error
+    root = found_root(folder)
     place = store or find_root(root) / FOLDER
     with Store.open(place) as opened:
         known = opened.studies.find(study_name(root, asked.tag, name))
@@ -105,6 +100,17 @@ def study_of_folder(folder: Path, name: str | None, asked: RepositoryOptions, st
         close_after=asked.close_after,
         **given,
     )
+
+
+def found_root(folder: Path) -> Path:
+    """Return the root of the repository in a folder; raise `UsageError` where it has no known layout."""
+    from headway.experiments.layouts import find_layout
+
+    try:
+        return find_layout(folder).root
+    except UsageError as error:
+        files = sorted(os.path.relpath(path) for path in folder.glob("*.py"))
+        raise UsageError(f"{error}{_suggested(files)}") from error
 
 
 def _suggested(files: list[str]) -> str:

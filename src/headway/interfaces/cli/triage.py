@@ -44,14 +44,21 @@ def triage(studies: tuple[str, ...], limit: int, chosen: str | None, store: Path
         if not named and not opened.studies.all():
             opened.database.refuse_damage()
             raise NothingToDo(f"The store {opened.folder} holds no study yet. Type: headway run study.py")
-        found = triaged(opened, named, root=project_root(opened), said=_progress(as_json))
+        found = triaged(
+            opened,
+            named,
+            limit=None if chosen else limit,
+            group=chosen,
+            root=project_root(opened),
+            said=_progress(as_json),
+        )
         if chosen is not None:
             group = _named_group(found, chosen)
             echo_json(group.to_json(whole=True)) if as_json else echo(_whole_lines(opened, group))
         elif as_json:
-            echo_json(found.to_json(limit=limit))
+            echo_json(found.to_json())
         else:
-            echo(_lines(opened, found, limit, studies))
+            echo(_lines(opened, found, studies))
 
 
 def _progress(as_json: bool) -> Callable[[str], None] | None:
@@ -62,34 +69,33 @@ def _progress(as_json: bool) -> Callable[[str], None] | None:
 
 
 def _named_group(found: "Triage", chosen: str) -> "Group":
-    matches = [group for group in found.groups if group.id.startswith(chosen)]
-    if len(matches) == 1:
-        return matches[0]
-    ids = [group.id for group in found.groups]
+    if len(found.groups) == 1:
+        return found.groups[0]
+    ids = found.ids
     if not ids:
         raise NotFound(f"There is no cause {chosen!r}: no trial failed.")
     near = nearest(chosen, ids)
     hint = f"Did you mean {near!r}?" if near else "'headway triage' lists them."
-    raise NotFound(f"{chosen!r} names {'more than one cause' if matches else 'no cause'} of {len(ids)}. {hint}")
+    raise NotFound(f"{chosen!r} names {'more than one cause' if found.groups else 'no cause'} of {len(ids)}. {hint}")
 
 
-def _lines(store: "Store", found: "Triage", limit: int, studies: Sequence[str]) -> list[str]:
+def _lines(store: "Store", found: "Triage", studies: Sequence[str]) -> list[str]:
     from headway.studies.triage.words import share_sentence
 
     if not found.failed:
         return [f"No trial failed, of {found.trials:,} that ended."]
-    causes = "1 cause" if len(found.groups) == 1 else f"{len(found.groups):,} causes"
+    causes = "1 cause" if len(found.ids) == 1 else f"{len(found.ids):,} causes"
     lost, whole = seconds_text(found.failed_seconds), seconds_text(found.seconds)
     share = share_sentence(found.failed_seconds, found.seconds)
     head = f"{found.failed:,} of {found.trials:,} trials failed, by {causes}: {lost} lost of {whole} ({share})"
     lines = [styled(head, bold=True)]
-    for number, group in enumerate(found.groups[:limit], 1):
+    for number, group in enumerate(found.groups, 1):
         lines += ["", *_group_lines(store, group, number, several=len(found.studies) > 1)]
-    more = len(found.groups) - limit
+    more = len(found.ids) - len(found.groups)
     flag = store_flag(store.folder)
     words = "".join(f" {name}" for name in studies)
     if more > 0:
-        lines += ["", f"and {more:,} more: headway triage{words} --limit {len(found.groups)}{flag}"]
+        lines += ["", f"and {more:,} more: headway triage{words} --limit {len(found.ids)}{flag}"]
     return [*lines, "", f"One in full: headway triage{words} --group {found.groups[0].id}{flag}"]
 
 

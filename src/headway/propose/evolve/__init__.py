@@ -10,6 +10,7 @@ from headway.propose.evolve.novelty import normal_form
 from headway.propose.evolve.prompt import INSTRUCTIONS, prompt_of
 from headway.propose.evolve.proposers import AgentProposer, FunctionProposer, ModelProposer, Proposer
 from headway.propose.evolve.selection import Choice, choose
+from headway.propose.evolve.turning import KnobProposer
 
 __all__ = [
     "INSTRUCTIONS",
@@ -19,6 +20,7 @@ __all__ = [
     "Context",
     "Dead",
     "FunctionProposer",
+    "KnobProposer",
     "ModelProposer",
     "Program",
     "Proposed",

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from headway.core import Direction
+from headway.core import Direction, Scalar
 
 __all__ = ["Context", "Dead", "Program", "Proposed"]
 
@@ -32,7 +33,8 @@ class Context:
     """Hold what a proposal is made from.
 
     `others` are programs to take ideas from, the best first; `dead` are failures and their causes; `children` are
-    changes of this parent that were tried, with what became of them. `seed` is another one for each proposal.
+    changes of this parent that were tried, with what became of them; `knobs` the values of its constants. `seed` is
+    another one for each proposal.
     """
 
     task: str
@@ -42,12 +44,13 @@ class Context:
     others: Sequence[Program] = ()
     dead: Sequence[Dead] = ()
     children: Sequence[str] = ()
+    knobs: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposed:
-    """Hold a proposer's answer: the new text of whole files, patches for files, an idea in a line, and its cost.
+    """Hold a proposer's answer: the new text of files, patches, knobs to turn, an idea in a line, and its cost.
 
     `patches` are texts with the file that each is for, None where the text says it. `dollars` is None where no price
     is known.
@@ -56,6 +59,7 @@ class Proposed:
     note: str = ""
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     patches: Sequence[tuple[str, str | None]] = ()
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     tokens: int = 0
     dollars: float | None = None
     seconds: float = 0.0

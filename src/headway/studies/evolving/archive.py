@@ -37,11 +37,12 @@ class Member:
 class Archive:
     """Know the programs of a study. Nothing here grows by more than a line or two for each."""
 
-    def __init__(self, store: Store, experiment: RepositoryExperiment, task: str) -> None:
+    def __init__(self, store: Store, experiment: RepositoryExperiment, task: str, *, turns: bool) -> None:
         self.beliefs = Beliefs()
         self._store = store
         self._experiment = experiment
         self._task = task
+        self._turns = turns  # whether somebody asks for the values of knobs
         self._members: list[Member] = []
         self._nodes: dict[str, int] = {}
         self._files: OrderedDict[str, dict[str, str]] = OrderedDict()
@@ -108,6 +109,11 @@ class Archive:
         """Tell whether a program is here."""
         return candidate in self._nodes
 
+    def note(self, candidate: str) -> str:
+        """Return the idea of a program; empty where it has none, or is not here."""
+        node = self._nodes.get(candidate)
+        return "" if node is None else self._members[node].note
+
     def choose(self, random: Random) -> Choice:
         """Return what to run next."""
         return choose(self.beliefs, random)
@@ -149,6 +155,7 @@ class Archive:
             others=[self._program(other) for other in others],
             dead=[Dead(why=why, times=times, note=note) for why, (times, note) in reversed(self._dead.items())],
             children=[text for child in reversed(member.children) if (text := self._told(child, node))],
+            knobs=self._experiment.layout.knobs(self.files(member.candidate)).values if self._turns else {},
             seed=seed,
         )
 

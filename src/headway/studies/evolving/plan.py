@@ -7,7 +7,7 @@ is judged as everywhere else, on fresh seeds.
 
 import json
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -55,7 +55,8 @@ class EvolvePlan(StudyPlan):
         experiment = study.experiment
         assert isinstance(experiment, RepositoryExperiment)
         self._repository = experiment
-        self._archive = Archive(store, experiment, _task(experiment))
+        turns = any(text.startswith("tune:") for text in study.proposers)
+        self._archive = Archive(store, experiment, _task(experiment), turns=turns)
         self._archive.enter(self.baseline, 0, None, "the program as it was", form=normal_form(experiment.sources))
         self._brood = Brood(
             proposers_of(study.proposers, experiment, store.folder / "models", study.ceiling),
@@ -204,6 +205,12 @@ class EvolvePlan(StudyPlan):
             if self._believed(self._archive.candidate(choice.node)):
                 return choice
 
+    def _assign(
+        self, candidate: str, config: Mapping[str, Any], seed: int, role: Role, number: int, *, scheduled: bool = False
+    ) -> Assignment:
+        plain = super()._assign(candidate, config, seed, role, number, scheduled=scheduled)
+        return replace(plain, note=self._archive.note(candidate) or None) if number else plain
+
     def _assign_again(self, candidate: str, busy: set[Key]) -> Assignment:
         """Return a run of a candidate with a seed that is new to it, and none of those that verdicts are read from."""
         seed = self._study.fresh_seeds[-1] + 1
@@ -256,7 +263,7 @@ class EvolvePlan(StudyPlan):
         above = self._archive.record(answer.parent)
         patches: list[Patch] = [WholeFiles(dict(proposed.files))] if proposed.files else []
         patches += [parse_patch(text, file) for text, file in proposed.patches]
-        change = changed_from(self._repository, self._study.baseline, above, patches=patches, config={})
+        change = changed_from(self._repository, self._study.baseline, above, patches=patches, config=proposed.config)
         files = {**self._repository.sources, **self._repository.files(change.config, _texts(change.patch))}
         _refuse_broken(files, change.paths)
         form = normal_form(files)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from headway.core import UsageError
 from headway.experiments.repositories import RepositoryExperiment
 from headway.llm import Cached, CommandAgent, Metered, Model, model_of
-from headway.propose.evolve import AgentProposer, FunctionProposer, ModelProposer, Proposer
+from headway.propose.evolve import AgentProposer, FunctionProposer, KnobProposer, ModelProposer, Proposer
 from headway.studies.proposing import Ceiling, kind_of
 
 __all__ = ["proposers_of"]
@@ -28,6 +28,8 @@ def _proposer(text: str, experiment: RepositoryExperiment, folder: Path, ceiling
     kind, rest = kind_of(text)
     if kind == "agent":
         return AgentProposer(CommandAgent(rest))
+    if kind == "tune":
+        return KnobProposer(experiment.space)
     if kind == "function":
         return FunctionProposer(_function(rest, experiment.folder), rest)
     return ModelProposer(_model(rest, folder, ceiling))

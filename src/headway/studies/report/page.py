@@ -10,6 +10,7 @@ from headway.studies.report.curves import curves_section
 from headway.studies.report.failures import failures_section
 from headway.studies.report.figures import figures_section, title_section
 from headway.studies.report.forest import verdicts_section
+from headway.studies.report.lineage import lineage_section
 from headway.studies.report.markup import Html, join, tag
 from headway.studies.report.strips import strips_section
 from headway.studies.report.table import table_section
@@ -30,6 +31,7 @@ def page(store: Store, summary: StudySummary, now: float) -> str:
         title_section(view),
         figures_section(view),
         verdicts_section(view),
+        lineage_section(store, view),
         curves_section(store, view),
         table_section(view),
         strips_section(view),

@@ -18,6 +18,7 @@ _FROM_OUTSIDE = (
     "TimeoutError", "HTTPError", "URLError", "gaierror", "ReadTimeout", "ConnectTimeout", "RemoteDisconnected",
 )  # fmt: skip
 _REPORT = "run.report(NAME=VALUE), or print 'NAME: VALUE'"
+_SAID_ALREADY = (Reason.MEMORY, Reason.WALL_TIME, Reason.CPU_TIME, Reason.NO_PROGRESS)
 _ROOM = 1.25  # times what was seen: a limit that is just met is met again
 
 
@@ -42,24 +43,24 @@ def _probe(smallest: Smallest) -> list[Advice]:
 
 def _elsewhere(cause: Cause, rule: Rule | None) -> list[Advice]:
     """Say how to go on without a fix: away from the region, where nearly all fail there."""
-    if rule is None or any(test.parameter.startswith("changes ") or test.parameter == "proposed by"
-                           for test in rule.tests):  # fmt: skip
+    if rule is None or not all(test.configures for test in rule.tests):
         return []
-    if rule.hits < 0.9 * rule.inside or cause.reason == Reason.WALL_TIME:
+    if rule.hits < 0.9 * rule.inside or cause.reason in _SAID_ALREADY:
         return []
     return [Advice(text=f"Until it is mended, leave configurations with {rule.text} out of the space")]
 
 
 def _on_reason(cause: Cause, rule: Rule | None, figures: Figures) -> Advice:
-    lower = "" if rule is None else f" or stay away from {rule.text}"
+    space = rule is not None and all(test.configures for test in rule.tests)
+    lower = f", or stay away from {rule.text}" if rule is not None and space else ""
     match cause.reason:
         case Reason.MEMORY:
             return Advice(text=_memory(cause, figures, lower))
         case Reason.WALL_TIME | Reason.CPU_TIME | Reason.NO_PROGRESS:
             return Advice(text=_time(cause, figures, lower))
         case Reason.NOT_FINITE:
-            what = "take a smaller step, clip the gradient" if rule is None else f"mend what {rule.text} does"
-            return Advice(text=f"The training diverges: {what}, or report a large finite value so that samplers learn")
+            where = "" if rule is None else f" where {rule.text}"
+            return Advice(text=f"The training diverges{where}: take smaller steps there, warm up, or clip the gradient")
         case Reason.NO_METRIC:
             return Advice(text=f"Some way through the code reports nothing. Report its metric on each: {_REPORT}")
         case Reason.BAD_METRIC:
@@ -102,10 +103,10 @@ def _exception(cause: Cause) -> Advice:
 def _memory(cause: Cause, figures: Figures, lower: str) -> str:
     limit = "" if figures.memory_limit_bytes is None else f" ({size(figures.memory_limit_bytes.most)} now)"
     if cause.crash is not None:
-        return f"Ask for less at once{_at(cause)}, raise limits.memory_bytes{limit}{lower}"
+        return f"Ask for less at once{_at(cause)}, or raise limits.memory_bytes{limit}{lower}"
     peak = figures.peak_memory_bytes
     least = "" if peak is None else f" above {size(_ROOM * peak.most)}: it had {size(peak.most)} when it was ended"
-    return f"Raise limits.memory_bytes{least}; use less{lower}"
+    return f"Use less memory{lower}, or raise limits.memory_bytes{least}"
 
 
 def _time(cause: Cause, figures: Figures, lower: str) -> str:
@@ -116,7 +117,7 @@ def _time(cause: Cause, figures: Figures, lower: str) -> str:
     if done is None or seconds is None or not figures.horizon or done.most >= figures.horizon:
         return f"It hangs, or is far too slow{_where_it_stood(figures)}: mend that{lower}, or raise {name}"
     needed = _ROOM * seconds.most * figures.horizon / max(1.0, done.least)
-    return f"At this pace a full run takes up to {amount(needed)}: raise {name}, shorten the run{lower}"
+    return f"At this pace a full run takes up to {amount(needed)}: raise {name} or shorten the run{lower}"
 
 
 def _where_it_stood(figures: Figures) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headway.core import Reason, digest
+from headway.core import Reason, canonical_json, digest
 from headway.studies.triage.cases import Case
 from headway.studies.triage.frames import Crash, Frame, Link, read_crash
 from headway.studies.triage.templates import Templates, template_of
@@ -21,6 +21,7 @@ __all__ = ["Cause", "group_by_cause"]
 
 _DEPTH = re.compile(r"^(maximum recursion depth exceeded).*", re.DOTALL)
 _INNERMOST = 2
+_LIMITS = (Reason.MEMORY, Reason.WALL_TIME, Reason.CPU_TIME, Reason.NO_PROGRESS, Reason.OUTPUT, Reason.LOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +114,27 @@ def _raising(link: Link) -> str:
 
 
 def _wordless(case: Case, templates: Templates) -> tuple[str, ...]:
-    """Return what tells failures apart that raised nothing: the record's sentence, or what was printed last."""
+    """Return what tells failures apart that raised nothing: whose trial, how far it came, and the record's sentence.
+
+    A limit is met for one reason before the first step (data, compilation), for another in the loop, and for a third
+    behind it (evaluation, saving).
+    """
+    whose = canonical_json(case.study.definition.get("experiment", case.study.experiment))
     match case.trial.reason:
-        case Reason.NOT_FINITE | Reason.WALL_TIME | Reason.CPU_TIME | Reason.NO_PROGRESS | Reason.OUTPUT | Reason.LOST:
-            return (case.study.metric,)
-        case Reason.MEMORY if not case.text:
-            return ()
+        case Reason.NOT_FINITE:
+            return (whose,)
         case Reason.EXITED | Reason.SIGNAL:
-            return (case.trial.message,)
+            return whose, _stage(case), case.trial.message
+        case Reason.MEMORY if case.text:
+            return whose, templates.form(whose, template_of(case.trial.message))
+        case reason if reason in _LIMITS:
+            return whose, _stage(case)
         case _:
-            return (templates.form(str(case.trial.reason), template_of(case.trial.message)),)
+            return whose, templates.form(f"{case.trial.reason} {whose}", template_of(case.trial.message))
+
+
+def _stage(case: Case) -> str:
+    done, horizon = case.trial.step, case.trial.horizon
+    if not done:
+        return "before the first step"
+    return "behind the last step" if horizon is not None and done >= horizon else "in the loop"

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from headway.core import Scalar
 
-__all__ = ["Column", "Table", "Test"]
+__all__ = ["CHANGES", "PROPOSER", "Column", "Table", "Test"]
+
+CHANGES, PROPOSER = "changes ", "proposed by"  # columns that are no parameters: those are identifiers, without a blank
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -36,11 +38,18 @@ class Test:
         return bool(_holds(np.array([value]), self.relation, float(self.value or 0)))
 
     @property
+    def configures(self) -> bool:
+        """Tell whether it asks for a parameter of the configuration, and not for a file or a proposer."""
+        return self.parameter != PROPOSER and not self.parameter.startswith(CHANGES)
+
+    @property
     def text(self) -> str:
         """Return the test as people write it."""
-        if self.parameter.startswith("changes "):
+        if self.parameter.startswith(CHANGES):
             verb = "changes" if (self.value is True) == (self.relation == "=") else "does not change"
-            return f"the candidate {verb} {self.parameter.removeprefix('changes ')}"
+            return f"the candidate {verb} {self.parameter.removeprefix(CHANGES)}"
+        if self.parameter == PROPOSER:
+            return f"{PROPOSER} {'' if self.relation == '=' else 'anybody but '}{self.value}"
         shown = f"{self.value:.10g}" if isinstance(self.value, float) else repr(self.value)
         return f"{self.parameter} {self.relation} {shown}"
 

@@ -1,7 +1,7 @@
 """What triage came to, as values: the groups, what is said of each, and the whole as JSON."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,27 +139,30 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Triage:
-    """Hold all groups, the costliest first; `failed` of `trials` ended trials, and their wall time in seconds."""
+    """Hold the groups, the costliest first; `failed` of `trials` ended trials, and their wall time in seconds.
+
+    `ids` are those of all causes, in the same order, also of those that were not asked for.
+    """
 
     studies: tuple[str, ...]
     trials: int
     failed: int
     seconds: float
     failed_seconds: float
+    ids: tuple[str, ...]
     groups: tuple[Group, ...]
 
-    def to_json(self, *, limit: int | None = None) -> dict[str, Any]:
-        """Return it as JSON, with all groups or the first `limit`."""
-        shown: Sequence[Group] = self.groups[:limit]
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
         return {
             "studies": list(self.studies),
             "trials": self.trials,
             "failed": self.failed,
             "seconds": self.seconds,
             "failed_seconds": self.failed_seconds,
-            "causes": len(self.groups),
-            "groups": [group.to_json() for group in shown],
-            "more_groups": len(self.groups) - len(shown),
+            "causes": len(self.ids),
+            "groups": [group.to_json() for group in self.groups],
+            "more_groups": len(self.ids) - len(self.groups),
         }
 
 

@@ -37,6 +37,8 @@ def rule_sentence(search: Search, also_passed: int, *, code: bool = False) -> st
         return f"{rule.text} ({support(rule)}; {p} after {search.tests:,} rules{others}){'.' + flaky if flaky else ''}"
     if code and search.failed < _FEW:
         return f"With a change of code: too few candidates to say what else it takes.{flaky}"
+    if search.failed < 2 and search.passed:
+        return f"No rule: {_many(search.failed, 'configuration')} cannot tell a parameter from chance.{flaky}"
     if not search.passed:
         return f"No rule: nothing passed that it could be compared with.{flaky}"
     if not search.tests:
