@@ -1,15 +1,19 @@
 """The lineage of a study: what is read of it, what is shown of a large one, and what a node changes."""
 
 import random
+import re
 import time
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.core import NotFound, Reason, Role, TrialState
+from headway.core import Direction, NotFound, Reason, Role, TrialState
 from headway.store import FOLDER, Store
 from headway.studies.lineage import Changes, Lineage, Node, fold, lineage_of
+from headway.studies.report import write_report
 
 
 class Recorder:
@@ -63,10 +67,8 @@ def node(number, parent, value=None, state="complete", decision=None):
     )  # fmt: skip
 
 
-def tree(parents, values, direction="maximize", decisions=None):
+def tree(parents, values, direction: Direction = "maximize", decisions=None):
     """Make a lineage of numbers: the parent of each, its value, what was decided."""
-    from dataclasses import replace
-
     nodes = {}
     for number, (parent, value) in enumerate(zip(parents, values, strict=True)):
         nodes[number] = node(number, parent, value, decision=(decisions or {}).get(number))
@@ -159,6 +161,12 @@ def test_gains_are_positive_where_a_node_is_better_than_its_parent(tmp_path):
         read = Recorder(store, direction="minimize").propose(0).propose(1, 0).run(0, 3.0).run(1, 2.5).read()
     assert read.gain(read.nodes[1]) == pytest.approx(0.5)
     assert read.gain(read.nodes[0]) is None
+
+
+def test_the_dust_of_floating_point_is_no_gain(recorder):
+    read = recorder.propose(0).propose(1, 0).run(0, 0.3).run(1, 0.1 + 0.2).read()
+    assert read.nodes[1].value != read.nodes[0].value
+    assert read.gain(read.nodes[1]) == 0.0
 
 
 def test_the_uncertainty_of_a_value_comes_from_runs_that_differ_by_seed_alone(recorder):
@@ -302,3 +310,71 @@ def test_values_that_four_digits_cannot_tell_apart_are_written_longer(recorder):
     recorder.store.studies.propose(recorder.study.id, 1, ids[1], "p", [ids[0]])
     read = recorder.read()
     assert Changes(recorder.store, recorder.study, read).idea(read.nodes[1]) == "lr 0.0100001 → 0.0100002"
+
+
+# in the report
+
+
+def section_of(recorder):
+    text = write_report(recorder.store, recorder.store.studies.get("night")).read_text(encoding="utf-8")
+    found = re.search(r'<section id="lineage">.*?</section>', text, re.DOTALL)
+    return "" if found is None else found[0]
+
+
+def test_the_report_of_a_plain_study_has_no_lineage(recorder):
+    recorder.propose(0).propose(1, 0).propose(2, 0).run(0, 1.0).run(1, 2.0).run(2, 3.0)
+    assert section_of(recorder) == ""
+
+
+def test_the_report_draws_every_candidate_and_tells_the_way_to_the_best(recorder):
+    recorder.propose(0).propose(1, 0, note="wider & deeper").propose(2, 1, note="slower").propose(3, 1, note="worse")
+    recorder.propose(4, 2).run(0, 1.0).run(1, 2.0).run(2, 2.5).run(3, 0.5)
+    recorder.run(4, state=TrialState.FAILED, reason=Reason.EXCEPTION, message="no").decide(2, "accepted").decide(
+        3, "rejected"
+    )
+    section = section_of(recorder)
+    ElementTree.fromstring(section)  # well formed
+    assert sorted(re.findall(r'class="point node ([^"]+)" data-c="(\d)"', section)) == [
+        ("accepted on", "2"), ("complete on", "1"), ("first on", "0"), ("rejected", "3"),
+    ]  # fmt: skip
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", section, re.DOTALL)[1:]
+    shown = [re.sub(r"<[^>]+>", " ", row).split() for row in rows]
+    assert [row[0] for row in shown] == ["0", "1", "2"]
+    assert "wider &amp; deeper" in rows[1]
+    assert "+0.5" in shown[2]
+    assert "accepted" in shown[2]
+    assert 'class="tick"' in section
+
+
+def test_what_has_no_better_child_yet_is_drawn_without_a_way(recorder):
+    recorder.propose(0).propose(1, 0).propose(2, 1).run(0, 9.0).run(1, 2.0).run(2, 2.5)
+    section = section_of(recorder)
+    ElementTree.fromstring(section)
+    assert "Nothing is better than the baseline" in section
+    assert "<table" not in section
+
+
+def test_a_score_that_is_not_believed_does_not_stretch_the_axis(recorder):
+    recorder.propose(0).propose(1, 0).propose(2, 1).run(0, 1.0).run(1, 2.0).run(2, 1e9).decide(2, "flagged")
+    labels = re.findall(r'text-anchor="end">([^<]+)</text>', section_of(recorder))
+    assert "2.0" in labels
+
+
+def test_thousands_of_candidates_stay_a_small_picture(recorder):
+    draw = random.Random(2)
+    with recorder.store.database.write():
+        for number in range(3000):
+            recorder.propose(number, *([draw.randrange(max(0, number - 30), number)] if number else []))
+            trial = recorder.store.trials.create(recorder.ids[number], 0)
+            recorder.store.places.add(recorder.study.id, trial, Role.SEARCH, number, reused=False)
+            recorder.store.trials.end(trial, TrialState.COMPLETE, value=draw.random() + number / 1e3)
+    section = section_of(recorder)
+    ElementTree.fromstring(section)
+    assert len(section) < 150_000
+    assert 'class="crowd"' in section
+
+
+def test_the_table_of_candidates_stays_the_one_that_sorts(recorder):
+    """The page's script takes the first table of the class `candidates`, and a button in each of its headers."""
+    recorder.propose(0).propose(1, 0).propose(2, 1).run(0, 1.0).run(1, 2.0).run(2, 3.0)
+    assert not re.search(r'class="[^"]*\bcandidates\b', section_of(recorder))

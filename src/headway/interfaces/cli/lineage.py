@@ -21,10 +21,11 @@ from headway.interfaces.cli.words import (
     width,
     wrapped,
 )
+from headway.studies.lineage import Changes, Lineage, Node, difference_lines, fold, lineage_of, plain
 
 if TYPE_CHECKING:
     from headway.store import Store, StudyRecord
-    from headway.studies.lineage import Lineage, Node, TakenOut
+    from headway.studies.lineage import TakenOut
 
 __all__ = ["lineage"]
 
@@ -66,8 +67,6 @@ def lineage(
     makes a branch without touching your work tree, index or HEAD.
     """
     _refuse_conflicts(node, everything, limit, checkout, branch, into)
-    from headway.studies.lineage import lineage_of
-
     with open_store(store) as opened:
         study = latest_study(opened, name)
         tree = lineage_of(opened, study)
@@ -100,9 +99,7 @@ def _refuse_conflicts(
         raise UsageError("--all shows everything, --limit folds. Give one of them.")
 
 
-def _lines(store: "Store", study: "StudyRecord", tree: "Lineage", limit: int | None) -> list[str]:
-    from headway.studies.lineage import Changes, fold
-
+def _lines(store: "Store", study: "StudyRecord", tree: Lineage, limit: int | None) -> list[str]:
     folded = fold(tree, limit)
     title = f"{styled(study.name, bold=True)}  {state_text(study_state(study))}"
     flag = store_flag(store.folder)
@@ -122,7 +119,7 @@ def _lines(store: "Store", study: "StudyRecord", tree: "Lineage", limit: int | N
     ]  # fmt: skip
 
 
-def _sentence(tree: "Lineage") -> str:
+def _sentence(tree: Lineage) -> str:
     best, first = tree.best, tree.first
     if best is None or first is None:
         return "No candidate has a value yet."
@@ -134,13 +131,13 @@ def _sentence(tree: "Lineage") -> str:
     return f"#{best.number}, {steps}, {what}: {tree.metric} {value_text(tree, best)}{side}."
 
 
-def _facts(tree: "Lineage") -> list[tuple[str, str]]:
+def _facts(tree: Lineage) -> list[tuple[str, str]]:
     nodes = list(tree.nodes.values())[1:]
     counts: dict[str, int] = {}
     for node in nodes:
         counts[node.proposer] = counts.get(node.proposer, 0) + 1
     ranked = sorted(counts, key=lambda name: -counts[name])
-    told = [f"{cut(name, 40)} ({counts[name]:,})" for name in ranked[:_PROPOSERS]]
+    told = [f"{cut(plain(name), 40)} ({counts[name]:,})" for name in ranked[:_PROPOSERS]]
     more = [f"{len(ranked) - _PROPOSERS} others"] if len(ranked) > _PROPOSERS else []
     deepest = max((node.depth for node in nodes), default=0)
     cost = [seconds_text(sum(node.seconds for node in tree.nodes.values()))]
@@ -155,7 +152,7 @@ def _facts(tree: "Lineage") -> list[tuple[str, str]]:
     ]
 
 
-def _node_json(store: "Store", study: "StudyRecord", tree: "Lineage", node: "Node") -> dict[str, Any]:
+def _node_json(store: "Store", study: "StudyRecord", tree: Lineage, node: Node) -> dict[str, Any]:
     return {
         "study": study.name,
         "metric": tree.metric,
@@ -168,10 +165,8 @@ def _node_json(store: "Store", study: "StudyRecord", tree: "Lineage", node: "Nod
     }
 
 
-def _difference(store: "Store", study: "StudyRecord", tree: "Lineage", node: "Node") -> list[str] | None:
+def _difference(store: "Store", study: "StudyRecord", tree: Lineage, node: Node) -> list[str] | None:
     """Return a node's diff; None where the repository can no longer be read."""
-    from headway.studies.lineage import difference_lines
-
     try:
         return difference_lines(store, study, tree, node.number)
     except HeadwayError:
@@ -179,10 +174,8 @@ def _difference(store: "Store", study: "StudyRecord", tree: "Lineage", node: "No
 
 
 def _node_lines(
-    store: "Store", study: "StudyRecord", tree: "Lineage", node: "Node", limit: int | None, everything: bool
+    store: "Store", study: "StudyRecord", tree: Lineage, node: Node, limit: int | None, everything: bool
 ) -> list[str]:
-    from headway.studies.lineage import Changes, fold
-
     changes, alive = Changes(store, study, tree), engine_alive(study)
     value = "" if node.value is None else f"  {tree.metric} {value_text(tree, node)}"
     title = f"{styled(f'#{node.number} of {study.name}', bold=True)}  {state_text(standing_of(node, alive))}{value}"
@@ -192,7 +185,7 @@ def _node_lines(
     flag, quoted = store_flag(store.folder), shlex.quote(study.name)
     return [
         title,
-        *([styled(wrapped(node.sentence), bold=True)] if node.sentence else []),
+        *([styled(wrapped(plain(node.sentence)), bold=True)] if node.sentence else []),
         "",
         *fact_lines(_node_facts(tree, node, changes.idea(node))),
         "",
@@ -203,24 +196,27 @@ def _node_lines(
     ]
 
 
-def _node_facts(tree: "Lineage", node: "Node", idea: str) -> list[tuple[str, str]]:
+def _node_facts(tree: Lineage, node: Node, idea: str) -> list[tuple[str, str]]:
     gain = gain_text(tree, node)
     parents = ", ".join(f"#{number}" for number in node.parents)
     fresh = f", {node.fresh} of them fresh" if node.fresh else ""
     below = sum(1 for _ in tree.below(node.number))
     return [
         ("idea", cut(idea, max(20, width() - 14))),
-        ("failed", cut(node.reason, max(20, width() - 14))),
-        ("proposer", cut(node.proposer, 60)),
+        ("failed", cut(plain(node.reason), max(20, width() - 14))),
+        ("proposer", cut(plain(node.proposer), 60)),
         ("parent", parents + (f", gain {gain}" if gain else "")),
         ("runs", f"{node.runs}{fresh}"),
         ("cost", f"{seconds_text(node.seconds)} in {node.trials} trial{'' if node.trials == 1 else 's'}"),
-        ("below", f"{below:,} descendant{'' if below == 1 else 's'}, {len(node.children)} of them children"),
+        (
+            "below",
+            f"{below:,} descendant{'' if below == 1 else 's'}, {len(node.children)} of them children" if below else "",
+        ),
         ("candidate", node.id),
     ]
 
 
-def _diff_lines(lines: list[str] | None, node: "Node", everything: bool) -> list[str]:
+def _diff_lines(lines: list[str] | None, node: Node, everything: bool) -> list[str]:
     if node.parent is None:
         return []
     title = f"  against its parent #{node.parent}"
@@ -242,9 +238,9 @@ def _coloured(line: str) -> str:
 
 
 def _taken_out(
-    store: "Store", study: "StudyRecord", tree: "Lineage", node: "Node", branch: str | None, into: Path | None
+    store: "Store", study: "StudyRecord", tree: Lineage, node: Node, branch: str | None, into: Path | None
 ) -> "TakenOut":
-    from headway.studies.lineage import Changes, check_out, write_out
+    from headway.studies.lineage import check_out, write_out
 
     if into is not None:
         return write_out(store, study, node, into)

@@ -6,7 +6,6 @@ generations take no more columns than a few.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from headway.interfaces.cli.words import (
     SHAPES,
@@ -18,9 +17,7 @@ from headway.interfaces.cli.words import (
     table_lines,
     width,
 )
-
-if TYPE_CHECKING:
-    from headway.studies.lineage import Changes, Fold, Folded, Lineage, Node
+from headway.studies.lineage import Changes, Fold, Folded, Lineage, Node, plain
 
 __all__ = ["fold_text", "gain_text", "standing_of", "tree_lines", "value_text"]
 
@@ -40,7 +37,7 @@ class _Row:
     text: str = ""
 
 
-def tree_lines(folded: "Folded", changes: "Changes", *, alive: bool, marked: int | None = None) -> list[str]:
+def tree_lines(folded: Folded, changes: Changes, *, alive: bool, marked: int | None = None) -> list[str]:
     """Return the tree as lines, titles first; `alive` tells whether an engine works at what runs.
 
     The line of a `marked` node stands out.
@@ -55,7 +52,7 @@ def tree_lines(folded: "Folded", changes: "Changes", *, alive: bool, marked: int
             "gain": gain_text(lineage, node),
             "runs": str(node.runs or "–"),
             "state": _state(standing_of(node, alive)),
-            "proposer": "" if node.parent is None else cut(_printable(node.proposer), _LONGEST_PROPOSER),
+            "proposer": "" if node.parent is None else cut(plain(node.proposer), _LONGEST_PROPOSER),
             "cost": seconds_text(node.seconds) if node.trials else "–",
             "idea": _told(node, changes),
         }
@@ -71,7 +68,7 @@ def tree_lines(folded: "Folded", changes: "Changes", *, alive: bool, marked: int
     return [head, *(_left_out(row) if row.node is None else next(following) for row in rows)]
 
 
-def value_text(lineage: "Lineage", node: "Node") -> str:
+def value_text(lineage: Lineage, node: Node) -> str:
     """Return a node's value with the digits that its uncertainty leaves; a dash where it has none."""
     if node.value is None:
         return "–"
@@ -81,7 +78,7 @@ def value_text(lineage: "Lineage", node: "Node") -> str:
     return f"{node.value:.{decimals}f}"
 
 
-def gain_text(lineage: "Lineage", node: "Node") -> str:
+def gain_text(lineage: Lineage, node: Node) -> str:
     """Return by how much a node is better than its parent, with its sign; empty where that is not known."""
     gain = lineage.gain(node)
     if gain is None or node.parent is None:
@@ -89,10 +86,10 @@ def gain_text(lineage: "Lineage", node: "Node") -> str:
     widths = [lineage.half_width(item) or 0.0 for item in (node, lineage.nodes[node.parent])]
     decimals = _decimals((widths[0] ** 2 + widths[1] ** 2) ** 0.5)
     text = number_text(gain, 3) if decimals is None or abs(gain) >= _LARGEST_PLAIN else f"{gain:.{decimals}f}"
-    return text if text.startswith("-") else f"+{text}"
+    return text if gain <= 0 else f"+{text}"
 
 
-def fold_text(fold: "Fold", lineage: "Lineage") -> str:
+def fold_text(fold: Fold, lineage: Lineage) -> str:
     """Say in words how many nodes are left out at one place, and the best of them."""
     parts = [f"{fold.generations} generation{'' if fold.generations == 1 else 's'}"] if fold.generations else []
     if fold.count:
@@ -104,17 +101,17 @@ def fold_text(fold: "Fold", lineage: "Lineage") -> str:
     return ", ".join(parts)
 
 
-def standing_of(node: "Node", alive: bool) -> str:
+def standing_of(node: Node, alive: bool) -> str:
     """Return where a node stands in a word; what runs without an engine is interrupted."""
     return "interrupted" if node.standing == "running" and not alive else node.standing
 
 
-def _rows(folded: "Folded") -> Iterator[_Row]:
+def _rows(folded: Folded) -> Iterator[_Row]:
     """Yield the lines from the top: each node, its side branches, what is left out, then who goes on its line."""
     yield from _line(folded, folded.first, "", "")
 
 
-def _line(folded: "Folded", number: int, start: str, under: str) -> Iterator[_Row]:
+def _line(folded: Folded, number: int, start: str, under: str) -> Iterator[_Row]:
     """Yield a line of descent. Its first row begins with `start`, the others with `under`."""
     before, at = start, number
     while True:
@@ -139,12 +136,12 @@ def _left_out(row: _Row) -> str:
     return styled(f"{row.branches} {text}", fg=_DIM)
 
 
-def _columns(lineage: "Lineage", nodes: Sequence["Node"]) -> list[tuple[str, Column]]:
+def _columns(lineage: Lineage, nodes: Sequence[Node]) -> list[tuple[str, Column]]:
     """Choose the columns for the room there is: the gain needs a wide line, and one proposer is told above."""
     proposers = {node.proposer for node in lineage.nodes.values() if node.parent is not None}
     wanted: Mapping[str, bool] = {"gain": width() >= _NARROW, "proposer": len(proposers) > 1}
     columns = {
-        "value": Column(cut(lineage.metric, 16)),
+        "value": Column(cut(plain(lineage.metric), 16)),
         "gain": Column("gain", right=True),
         "runs": Column("runs", right=True),
         "state": Column("state"),
@@ -155,7 +152,7 @@ def _columns(lineage: "Lineage", nodes: Sequence["Node"]) -> list[tuple[str, Col
     return [(name, column) for name, column in columns.items() if wanted.get(name, True)]
 
 
-def _mark(row: _Row, node: "Node", folded: "Folded", alive: bool, marked: int | None) -> str:
+def _mark(row: _Row, node: Node, folded: Folded, alive: bool, marked: int | None) -> str:
     shape, colour = SHAPES.get(standing_of(node, alive), ("·", _DIM))
     if node.parent is None and node.decision is None and node.state == "complete":
         shape, colour = "◆", "white"
@@ -168,12 +165,8 @@ def _state(word: str) -> str:
     return styled(word, fg=SHAPES.get(word, ("·", _DIM))[1])
 
 
-def _told(node: "Node", changes: "Changes") -> str:
-    return f"{_printable(node.reason)}  {changes.idea(node)}" if node.reason else changes.idea(node)
-
-
-def _printable(text: str) -> str:
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+def _told(node: Node, changes: Changes) -> str:
+    return f"{plain(node.reason)}  {changes.idea(node)}" if node.reason else changes.idea(node)
 
 
 def _aligned(texts: Sequence[str]) -> list[str]:

@@ -3,13 +3,16 @@
 A child is its parent and an effect. So a score tells of the whole lineage: the children of a program that was only
 lucky score worse than it, and it comes down with them. The model is a Gaussian tree: the value of a node is
 that of its parent plus N(effect_mean, effect_sd^2), a score is the value plus N(0, noise_sd^2), and the first node has
-a flat prior. Its posterior is exact, by messages from the leaves to the root and back (Pearl, "Probabilistic Reasoning
-in Intelligent Systems", 1988, chapter 4). The three numbers are learned from the scores: the noise from programs that
-ran more than once, the effects robustly from how far children's first scores lie from their parents.
+a flat prior. A child whose first score lies far from its parent (a program half broken, or a discovery) has an effect
+with a spread of its own, as wide as that gap: it says little of the parent. Given the spreads, the posterior is
+exact, by messages from the leaves to the root and back (Pearl, "Probabilistic Reasoning in Intelligent Systems", 1988,
+chapter 4). The three numbers are learned from the scores: the noise from programs that ran more than once, the effects
+robustly from how far children's first scores lie from their parents.
 """
 
 import math
 import statistics
+from collections import deque
 from collections.abc import Iterable
 from random import Random
 
@@ -22,6 +25,11 @@ _NORMAL_MAD = 1.4826
 _OWN_NOISE = 1.3  # variances of noise in how far a child's first score lies from its parent: that is uncertain too
 _SMALLEST = 0.3  # an effect's sd in noises, at least: nobody proposes what can never be seen
 _CHANCE_OF_BEST = 3.0  # sds above the mean that still count
+_FAR = 3.0  # sds of a first score about the parent's value, from which an effect counts as one of another kind
+_LARGEST = 1e60  # scores beyond it count as this, and noise is this at least: what is computed stays a number
+_LEAST_NOISE = 1e-100
+_RESOLUTION = 1e-12  # the least noise, in parts of the first program's score
+_RECENT = 512  # first scores that the effects are learned from
 
 
 class Beliefs:
@@ -41,9 +49,13 @@ class Beliefs:
         self._precision: list[float] = []  # of all scores of a node and of those below it
         self._weighted: list[float] = []  # their mean, times that
         self._dead: set[int] = set()
-        self._first_gaps: list[float] = []
-        self._squares, self._degrees = 0.0, 0
+        self._first_gaps: deque[tuple[int, float]] = deque(maxlen=_RECENT)
+        self._gap: list[float] = []  # of a node's first score to what was believed of its parent
+        self._effect: list[float] = []  # variances
+        self._repeats: dict[int, tuple[float, int]] = {}  # squares and degrees of freedom of those that ran again
+        self._squares, self._degrees = 0.0, 0  # their sums
         self._lively: list[int] = []  # parents before their children
+        self._fewest = 0  # how many were lively when they were chosen last
         self._mean: dict[int, float] = {}
         self._variance: dict[int, float] = {}
         self._due = 0
@@ -64,11 +76,16 @@ class Beliefs:
         self._sum.append(0.0)
         self._precision.append(0.0)
         self._weighted.append(0.0)
+        self._gap.append(0.0)
+        self._effect.append(self.effect_sd**2)
         self._lively.append(node)
         return node
 
     def observe(self, node: int, score: float) -> None:
-        """Take in a finite score of a node."""
+        """Take in a score of a node. Raises `ValueError` for one that is no finite number."""
+        if not math.isfinite(score):
+            raise ValueError(f"Node {node} has the score {score}. A program without a finite score has failed.")
+        score = min(max(score, -_LARGEST), _LARGEST)
         self._learn_of(node, score)
         self._runs[node] += 1
         self._sum[node] += score
@@ -76,11 +93,24 @@ class Beliefs:
             self.refresh()
         else:
             self._update(node, 1 / self._noise, score / self._noise)
+            if len(self._lively) > 2 * self._fewest + _LIVELY:  # many are new, and most of them no longer of interest
+                self._spread()
+                self._follow()
             self._spread()
 
     def kill(self, node: int) -> None:
-        """Leave a node out of everything that is drawn: it failed, or is not to be believed."""
+        """Leave a node out of everything that is drawn: it failed, or is not to be believed. Its scores are forgotten.
+
+        Else what somebody made up would speak for the parent and for all who descend from it.
+        """
         self._dead.add(node)
+        if self._runs[node]:
+            self._runs[node], self._sum[node], self._gap[node] = 0, 0.0, 0.0
+            _, degrees = self._repeats.pop(node, (0.0, 0))
+            self._squares, self._degrees = math.fsum(item for item, _ in self._repeats.values()), self._degrees - degrees
+            gaps = [item for item in self._first_gaps if item[0] != node]
+            self._first_gaps = deque(gaps, maxlen=_RECENT)
+            self.refresh()  # taking away from sums would leave the rounding errors of scores that may be huge
 
     def runs(self, node: int) -> int:
         """Return how many scores a node has."""
@@ -118,7 +148,8 @@ class Beliefs:
     def refresh(self) -> None:
         """Learn noise and effects anew, compute all messages, and choose who is lively."""
         self._learn()
-        noise = self._noise
+        noise, effect = self._noise, self.effect_sd**2
+        self._effect = [self._spread_of(gap, effect, noise) for gap in self._gap]
         self._precision = [runs / noise for runs in self._runs]
         self._weighted = [total / noise for total in self._sum]
         for node in range(len(self) - 1, 0, -1):
@@ -127,7 +158,7 @@ class Beliefs:
             self._weighted[self._parent[node]] += weighted
         self._lively = list(range(len(self)))
         self._spread()
-        self._lively = sorted(self._kept())
+        self._follow()
         self._due = int(len(self) * _GROWTH) + 1
 
     @property
@@ -138,18 +169,31 @@ class Beliefs:
         runs, parent = self._runs[node], self._parent[node]
         if runs:
             mean = self._sum[node] / runs
-            self._squares += (score - mean) ** 2 * runs / (runs + 1)
+            square = (score - mean) ** 2 * runs / (runs + 1)
+            squares, degrees = self._repeats.get(node, (0.0, 0))
+            self._repeats[node] = (squares + square, degrees + 1)
+            self._squares += square
             self._degrees += 1
         elif parent >= 0 and parent in self._mean:
-            self._first_gaps.append(score - self._mean[parent])
+            self._gap[node] = score - self._mean[parent]
+            self._effect[node] = self._spread_of(self._gap[node], self.effect_sd**2, self._noise)
+            self._first_gaps.append((node, self._gap[node]))
+
+    @staticmethod
+    def _spread_of(gap: float, effect: float, noise: float) -> float:
+        """Return the variance of an effect by how far the first score came from the parent."""
+        return max(effect, (gap / _FAR) ** 2 - noise)
 
     def _learn(self) -> None:
-        gaps = self._first_gaps[-512:]
+        gaps = [gap for _, gap in self._first_gaps]
         scale = statistics.median(abs(gap) for gap in gaps) if gaps else 0.0
         if self._degrees:
             self.noise_sd = math.sqrt(self._squares / self._degrees)
+        elif scale:  # nothing ran twice: as much noise as effects, until more is known
+            self.noise_sd = math.sqrt(0.5) * _NORMAL_MAD * scale
         # Where scores repeat exactly there is no noise, but numbers that are divided by it want some.
-        self.noise_sd = max(self.noise_sd, 1e-6 * (scale or 1.0))
+        size = abs(self._sum[0] / self._runs[0]) if self._runs[0] else 1.0
+        self.noise_sd = max(self.noise_sd, 1e-6 * (scale or size), _RESOLUTION * size, _LEAST_NOISE)
         if len(gaps) < _LEAST_EFFECTS:
             self.effect_sd = max(self.noise_sd, _NORMAL_MAD * scale)
             return
@@ -164,7 +208,7 @@ class Beliefs:
         precision = self._precision[node]
         if precision == 0:
             return 0.0, 0.0
-        passed = precision / (1 + self.effect_sd**2 * precision)
+        passed = precision / (1 + self._effect[node] * precision)
         return passed, passed * (self._weighted[node] / precision - self.effect_mean)
 
     def _update(self, node: int, precision: float, weighted: float) -> None:
@@ -180,31 +224,35 @@ class Beliefs:
             node = self._parent[node]
 
     def _given_parent(self, node: int, value: float) -> tuple[float, float]:
-        effect = self.effect_sd**2
+        effect = self._effect[node]
         variance = 1 / (1 / effect + self._precision[node])
         return variance * ((value + self.effect_mean) / effect + self._weighted[node]), variance
 
     def _spread(self) -> None:
         """Compute the posterior of all lively nodes, parents first."""
-        effect = self.effect_sd**2
         self._mean, self._variance = {}, {}
         for node in self._lively:
             parent = self._parent[node]
             if parent < 0:
                 precision = self._precision[node]
                 self._mean[node] = self._weighted[node] / precision if precision else 0.0
-                self._variance[node] = 1 / precision if precision else effect
+                self._variance[node] = 1 / precision if precision else self.effect_sd**2
                 continue
             mean, variance = self._given_parent(node, self._mean[parent])
             self._mean[node] = mean
-            self._variance[node] = variance + (variance / effect) ** 2 * self._variance[parent]
+            self._variance[node] = variance + (variance / self._effect[node]) ** 2 * self._variance[parent]
+
+    def _follow(self) -> None:
+        """Choose who is lively, among those that are and whose values are known."""
+        self._lively = sorted(self._kept())
+        self._fewest = len(self._lively)
 
     def _kept(self) -> set[int]:
         """Return those that may be the best, as many as are followed, and all above them."""
         scored = [node for node in self._lively if self._runs[node] and node not in self._dead]
         hopes = {node: self._mean[node] + _CHANCE_OF_BEST * self.sd(node) for node in scored}
         first = sorted(scored, key=lambda node: -hopes[node])[:_LIVELY]
-        new = [node for node in self._lively if not self._runs[node]]
+        new = [node for node in self._lively if not self._runs[node] and node not in self._dead]
         return self._with_ancestors([0, *first, *new] if self._lively else [])
 
     def _with_ancestors(self, nodes: Iterable[int]) -> set[int]:

@@ -7,12 +7,13 @@ a candidate has otherwise than its parent, `checkout` takes one out.
 from typing import TYPE_CHECKING
 
 from headway.core.lazy import lazily
+from headway.studies.lineage.changes import Changes, difference_lines
 from headway.studies.lineage.folding import Fold, Folded, fold
 from headway.studies.lineage.reading import lineage_of
 from headway.studies.lineage.tree import Lineage, Node
+from headway.studies.lineage.words import plain
 
 if TYPE_CHECKING:
-    from headway.studies.lineage.changes import Changes, difference_lines
     from headway.studies.lineage.checkout import TakenOut, branch_name, check_out, write_out
 
 __all__ = [
@@ -27,13 +28,8 @@ __all__ = [
     "difference_lines",
     "fold",
     "lineage_of",
+    "plain",
     "write_out",
 ]
 
-__getattr__ = lazily(
-    __name__,
-    {
-        "changes": ("Changes", "difference_lines"),
-        "checkout": ("TakenOut", "branch_name", "check_out", "write_out"),
-    },
-)
+__getattr__ = lazily(__name__, {"checkout": ("TakenOut", "branch_name", "check_out", "write_out")})

@@ -1,6 +1,6 @@
 """What a candidate has otherwise than its parent: in the words of its proposer, by its knobs, or by its lines of code.
 
-What proposers write goes to a terminal: it is made plain on its way out.
+What proposers write is made plain on its way out.
 """
 
 import difflib
@@ -10,9 +10,9 @@ from typing import Any
 from headway.core import HeadwayError
 from headway.store import Store, StudyRecord
 from headway.studies.lineage.tree import Lineage, Node
-from headway.studies.repositories import files_of, is_repository
+from headway.studies.lineage.words import plain
 
-__all__ = ["Changes", "difference_lines", "plain"]
+__all__ = ["Changes", "difference_lines"]
 
 _ABSENT = object()
 _CONTEXT = 3  # lines around a change
@@ -58,7 +58,7 @@ class Changes:
 
     def difference(self, node: Node) -> list[str]:
         """Return a unified diff of a node's files against those of its parent; of the first node, none."""
-        if node.parent is None or not is_repository(self._study):
+        if node.parent is None or "repository" not in self._study.definition:
             return []
         before, after = self.files(node.parent), self.files(node.number)
         lines: list[str] = []
@@ -68,6 +68,8 @@ class Changes:
 
     def files(self, number: int) -> Mapping[str, str]:
         """Return the editable files as a node has them. Raises `HeadwayError` where the repository is gone."""
+        from headway.studies.repositories import files_of  # half a second that a tree of configurations need not pay
+
         if number not in self._files:
             self._files[number] = files_of(self._store, self._study, self._lineage.node(number).candidate)
         return self._files[number]
@@ -79,15 +81,9 @@ def difference_lines(store: Store, study: StudyRecord, lineage: Lineage, number:
     Raises `HeadwayError` where the files cannot be read any more.
     """
     node, changes = lineage.node(number), Changes(store, study, lineage)
-    code = changes.difference(node) if node.changes_code or is_repository(study) else []
+    code = changes.difference(node)
     knobs = "" if node.parent is None or code else changes.knobs(node)
     return [*(plain(line, keep_indent=True) for line in code), *(part for part in knobs.split("  ") if part)]
-
-
-def plain(text: str, *, keep_indent: bool = False) -> str:
-    """Return a text in one line without what a terminal would obey."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text.expandtabs(4))
-    return shown.rstrip() if keep_indent else " ".join(shown.split())
 
 
 def _diff(path: str, before: str | None, after: str | None) -> Sequence[str]:

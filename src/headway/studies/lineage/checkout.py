@@ -15,8 +15,8 @@ from typing import Any
 from headway.core import UsageError
 from headway.experiments.repositories import CommitBase, RepositoryExperiment
 from headway.store import Store, StudyRecord
-from headway.studies.lineage.changes import plain
 from headway.studies.lineage.tree import Node
+from headway.studies.lineage.words import plain
 from headway.studies.repositories import experiment_of, is_repository
 
 __all__ = ["TakenOut", "branch_name", "check_out", "write_out"]

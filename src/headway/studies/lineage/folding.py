@@ -130,12 +130,12 @@ def _grown(lineage: Lineage, sizes: dict[int, int], shown: set[int], limit: int)
     return shown
 
 
-def _rank(lineage: Lineage, number: int) -> tuple[bool, float, int, int]:
+def _rank(lineage: Lineage, number: int) -> tuple[bool, float, int]:
     """Return what sorts a node among others, the best first; equal ones as they came."""
     node = lineage.nodes[number]
-    if node.value is None:
-        return True, 0.0, number, number
-    return False, node.value if lineage.direction == "minimize" else -node.value, number, number
+    if not node.believed or node.value is None:
+        return True, 0.0, number
+    return False, node.value if lineage.direction == "minimize" else -node.value, number
 
 
 def _sizes(lineage: Lineage) -> dict[int, int]:
@@ -226,7 +226,7 @@ def _ordered(lineage: Lineage, children: dict[int, list[int]], trunk: Collection
     for number in reversed(children):
         sizes[number] += sum(sizes[child] for child in children[number])
 
-    def first(number: int) -> tuple[bool, int, tuple[bool, float, int, int]]:
+    def first(number: int) -> tuple[bool, int, tuple[bool, float, int]]:
         return number not in trunk, -sizes[number], _rank(lineage, number)
 
     found: dict[int, list[int]] = {}

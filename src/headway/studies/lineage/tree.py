@@ -16,6 +16,7 @@ from headway.store import is_accepted
 __all__ = ["Lineage", "Node"]
 
 _NOT_BELIEVED = ("flagged", "rebased")
+_DUST = 1e-12  # of a value: what sums in another order differ by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,11 @@ class Node:
         """Tell whether the study accepted it."""
         return self.decision is not None and is_accepted(self.decision)
 
+    @property
+    def believed(self) -> bool:
+        """Tell whether its value counts: that of what was flagged does not, nor of what was moved on."""
+        return self.value is not None and self.standing not in _NOT_BELIEVED
+
     def to_json(self) -> dict[str, Any]:
         """Return the node as JSON."""
         return {**asdict(self), "config": dict(self.config), "id": self.id}
@@ -118,10 +124,10 @@ class Lineage:
         return any(node.depth > 1 for node in self.nodes.values())
 
     def best_of(self, numbers: Collection[int]) -> Node | None:
-        """Return the one of the best value among nodes; whose score is not believed, or was moved on, is none."""
+        """Return the one of the best value among nodes; None where no value is believed."""
         found: Node | None = None
         for node in map(self.nodes.__getitem__, numbers):
-            if node.value is None or node.standing in _NOT_BELIEVED:
+            if not node.believed or node.value is None:
                 continue
             if found is None or found.value is None or better(node.value, found.value, self.direction):
                 found = node
@@ -165,6 +171,8 @@ class Lineage:
         if above is None or node.value is None:
             return None
         difference = node.value - above
+        if abs(difference) <= _DUST * abs(above):
+            return 0.0
         return difference if self.direction == "maximize" else -difference
 
     def half_width(self, node: Node) -> float | None:

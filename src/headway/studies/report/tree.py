@@ -24,7 +24,7 @@ _WORTH = 60  # of more: those whose ways are drawn
 _EDGES = 700
 _CLIPPED_SHARE = 0.1
 _RING = 14.0  # pixels between two rings on the way
-_LIFT = 12  # a number above its node
+_LIFT, _DROP = 12, 21  # a number above its node, or below it
 _NUMBERS = 16
 _LETTER, _BOLD = 8.5, 9.5  # the width of a digit with the space around it
 _TICKS, _BIN = 150, 4
@@ -53,14 +53,15 @@ def picture(lineage: Lineage, best: Node) -> Html:
 
 def _up(lineage: Lineage, trunk: Sequence[Node]) -> Scale:
     """Choose the axis of values: all of the way is on it; the worst tenth of the others may lie beyond."""
-    ordered = sorted(node.value for node in lineage.nodes.values() if node.value is not None)
+    ordered = sorted(node.value or 0.0 for node in lineage.nodes.values() if node.believed)
     way = [node.value for node in trunk if node.value is not None]
     if lineage.direction == "maximize":
         low, high = min([quantile(ordered, _CLIPPED_SHARE), *way]), ordered[-1]
     else:
         low, high = ordered[0], max([quantile(ordered, 1 - _CLIPPED_SHARE), *way])
-    room = 0.04 * (high - low)
-    return Scale.over(low - room, high + room, _BOTTOM, _TOP)
+    span = high - low
+    words = (0.09, 0.04) if lineage.direction == "minimize" else (0.04, 0.06)  # numbers stand on the better side
+    return Scale.over(low - words[0] * span, high + words[1] * span, _BOTTOM, _TOP)
 
 
 class _Drawing:
@@ -144,7 +145,7 @@ class _Drawing:
         if len(lineage) <= EACH:
             return lineage.nodes.values()
         sign = 1.0 if lineage.direction == "minimize" else -1.0
-        valued = [node for node in lineage.nodes.values() if node.value is not None]
+        valued = [node for node in lineage.nodes.values() if node.believed]
         best = sorted(valued, key=lambda node: sign * (node.value or 0.0))[:_WORTH]
         found: dict[int, Node] = {}
         for end in [*(lineage.nodes[number] for number in self._single), *best]:
@@ -218,17 +219,18 @@ class _Drawing:
         return _Box(x - 4, x + 4, y - 4, y + 4)
 
     def _number(self, node: Node, boxes: "list[_Box]", *, end: bool = False) -> Html:
-        """Write one number above its node, and take its place; nothing where something else is."""
+        """Write one number beside its node, on the better side, and take its place; nothing where something else is."""
         x, y = self.at(node)
         text = f"{node.number} · {value_words(self._lineage, node)}" if end else str(node.number)
         half = (_BOLD if end else _LETTER) * len(text) / 2
         middle = min(x, _RIGHT - half)
-        box = _Box(middle - half, middle + half, y - _LIFT - 10, y - _LIFT + 2)
+        foot = y + _DROP if self._lineage.direction == "minimize" else y - _LIFT
+        box = _Box(middle - half, middle + half, foot - 10, foot + 2)
         if not end and any(box.meets(other) for other in boxes):
             return EMPTY
         boxes.append(box)
         style = "number end" if end else "number"
-        return tag("text", text, x=middle, y=y - _LIFT, text_anchor="middle", class_=style)
+        return tag("text", text, x=middle, y=foot, text_anchor="middle", class_=style)
 
 
 class _Box(NamedTuple):
@@ -256,6 +258,13 @@ def _shape(kind: str, x: float, y: float, *, large: bool) -> str:
             return f"M{x - 4:.1f} {y + 2:.1f}h8l-4 -6z"
         case "below":
             return f"M{x - 4:.1f} {y - 2:.1f}h8l-4 6z"
+        case "undecided":
+            radius, inner = radius + 1, radius - 1
+            half = f"M{x:.1f} {y - radius:.1f}a{radius:g} {radius:g} 0 0 0 0 {2 * radius:g}z"
+            rim = f"a{radius:g} {radius:g} 0 0 1 0 {2 * radius:g}v-2a{inner:g} {inner:g} 0 0 0 0 {-2 * inner:g}z"
+            return f"{half}M{x:.1f} {y - radius:.1f}{rim}"
+        case "running":
+            return f"M{x - 4:.1f} {y - 5:.1f}l9 5l-9 5z"
         case "rejected" | "flagged":
             half = radius - 1
             cross = f"l{2 * half:.0f} {2 * half:.0f}m0 {-2 * half:.0f}l{-2 * half:.0f} {2 * half:.0f}"
