@@ -1,11 +1,13 @@
 """Run Headway on a task of `evolve` and print what it cost: see evolve_report.py for the options and the line.
 
-The model answers in the engine's process, as OpenEvolve's hook answers in its worker's; with `--served` it is asked over
-HTTP, through the client that real models are asked by. Each candidate has a process of its own inside the sandbox. The
-iterations are the budget: the baseline's runs with several seeds and the confirmation of the best are among them.
+The model answers in the engine's process, as OpenEvolve's hook answers in its worker's; with `--served` it is asked
+over HTTP, through the client that real models are asked by. Each candidate has a process of its own inside the
+sandbox. The iterations are the budget: the baseline's runs with several seeds and the confirmation of the best are
+among them.
 """
 
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -68,9 +70,33 @@ def main(words: Sequence[str]) -> None:
         )
         study.seed = order.seed * (2 * order.iterations + _SEEDS)
         marks = Marks()
+        sent: list[int] = []
+        if order.measure_sent:
+            _weigh(sent)
         run_study(study, store, EngineSettings(workers=order.workers), _Watch(marks))
         whole = cost_so_far() - marks.began
-    report(order, "headway", marks, whole, _best(store))
+    more = {"sent_bytes": sent, "most_attempts_of_a_failed_trial": _most_attempts(store)}
+    report(order, "headway", marks, whole, _best(store), **more)
+
+
+def _weigh(sent: list[int]) -> None:
+    """Note the size of each message to a worker."""
+    send = socket.send_fds
+
+    def weighed(link: socket.socket, buffers: Sequence[bytes], descriptors: Sequence[int]) -> int:
+        sent.append(sum(map(len, buffers)))
+        return send(link, buffers, descriptors)
+
+    socket.send_fds = weighed  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _most_attempts(store: Path) -> int:
+    """Return how often the failed trial was run that was run most often."""
+    with Store.open(store) as opened:
+        rows = opened.database.rows(
+            "SELECT count(*) FROM attempts a JOIN trials t ON t.id = a.trial WHERE t.state = 'failed' GROUP BY t.id"
+        )
+        return max((int(row[0]) for row in rows), default=0)
 
 
 def _best(store: Path) -> tuple[str, float] | None:

@@ -65,6 +65,7 @@ class Attempt:
         self.exit: asyncio.Task[Exit] = asyncio.ensure_future(backend.wait(process))
         self._backend = backend
         self._limits = limits
+        self._waiting = backend.waiting(process)
         self._began = time.monotonic()
         self._sign = self._began
         self._seen = (0, 0)  # bytes logged, bytes printed
@@ -119,7 +120,10 @@ class Attempt:
         if late_seconds:
             self._sign = min(now, self._sign + late_seconds)  # who stood still with the machine was not idle
             return points
-        if self.cause is None and not self.exit.done():
+        if self._waiting:
+            self._waiting = self._backend.waiting(self.process)
+            self._began = self._sign = now
+        elif self.cause is None and not self.exit.done():
             self._judge(now)
         if self._deadline is not None and now > self._deadline:
             self._backend.end(self.process)

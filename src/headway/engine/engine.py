@@ -167,6 +167,7 @@ class Engine:
             self._observer.recalled(standing)
 
     async def _fill(self, work: Work) -> None:
+        self._slots.ahead = self._launcher.ahead
         while self._slots.free and not self._pausing and not any(item.alone for item in self._running.values()):
             alone = bool(self._lost)
             if alone and self._launcher.shared:

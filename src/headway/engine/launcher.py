@@ -54,6 +54,7 @@ class Launcher:
                 folder=self._folder,
                 threads=experiment.needs.cores,
                 ignore=(str(store.folder),),
+                workers=slots.workers,
             ),
         )
         # Named after this process too: what a dead engine's workers may still write to is never used again.
@@ -62,6 +63,11 @@ class Launcher:
         self._made: set[int] = set()
         self._records: dict[bool, Mapping[str, Any]] = {}
         self.opened = False
+
+    @property
+    def ahead(self) -> int:
+        """Return how many attempts may be started beside those that run, to wait for a worker."""
+        return self._backend.ahead
 
     @property
     def shared(self) -> bool:

@@ -8,6 +8,9 @@ from headway.core import Needs, UsageError
 __all__ = ["Lease", "Slots", "available_cores", "available_gpus", "check_needs"]
 
 
+_MOST_AHEAD = 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """Hold what one trial occupies: a slot, by its number, with its cores and GPUs."""
@@ -18,7 +21,10 @@ class Lease:
 
 
 class Slots:
-    """Hand out cores and GPUs to at most `workers` trials at a time."""
+    """Hand out cores and GPUs to at most `workers` trials at a time.
+
+    `ahead` is how many more may be handed over that wait for one of these to end, where they need no GPU.
+    """
 
     def __init__(self, needs: Needs, *, workers: int | None, cores: int | None = None, gpus: int | None = None) -> None:
         self.cores = available_cores() if cores is None else cores
@@ -30,18 +36,24 @@ class Slots:
         alone = needs.cores == 1 and not needs.gpus
         self.workers = fitting if workers is None else workers if alone else min(workers, fitting)
         self._needs = needs
-        self._slots = list(range(self.workers))  # the free ones
+        self.ahead = 0
+        self._slots = list(range(self.workers + _MOST_AHEAD))  # the free ones
         self._free_gpus = list(range(found))
 
     @property
     def free(self) -> bool:
         """Tell whether one more trial may start."""
-        return bool(self._slots) and len(self._free_gpus) >= self._needs.gpus
+        ahead = 0 if self._needs.gpus else min(self.ahead, _MOST_AHEAD)
+        return self._running < self.workers + ahead and len(self._free_gpus) >= self._needs.gpus
 
     @property
     def busy(self) -> int:
         """Return how many trials run."""
-        return self.workers - len(self._slots)
+        return min(self._running, self.workers)
+
+    @property
+    def _running(self) -> int:
+        return self.workers + _MOST_AHEAD - len(self._slots)
 
     def take(self) -> Lease:
         """Take what one trial needs."""

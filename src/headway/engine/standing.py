@@ -2,7 +2,7 @@
 
 None of a candidate's code runs in it: the experiment hands that to a sandbox, which it enters once and keeps. The
 engine sends a spec a line, with the pipe that the attempt prints into, and hears how each ended. When the engine goes,
-the socket closes, and with this process its sandboxes end.
+the kernel ends this process, also in the midst of an attempt, and with it its sandbox.
 """
 
 import json
@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from headway.engine import confine
 from headway.engine.spec import AttemptSpec, Origin
 from headway.engine.worker import find_experiment, perform
 from headway.experiments import Standing
@@ -23,7 +24,8 @@ _PIECE = 1 << 20
 
 
 def main() -> None:
-    """Serve the engine whose socket is the standard input, until it closes."""
+    """Serve the engine whose socket is the standard input and whose pid the argument, until it closes."""
+    confine.die_with_parent(int(sys.argv[1]))
     with socket.socket(fileno=os.dup(0)) as link:
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)

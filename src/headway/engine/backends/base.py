@@ -21,13 +21,16 @@ _FRAME = re.compile(r'^ +File "(.+)", line (\d+)', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendSetup:
-    """Say what a backend is to run: the experiment, where workers find it, and where to leave its own files."""
+    """Say what a backend is to run: the experiment, where workers find it, where to leave its own files, and how many
+    attempts run at a time.
+    """
 
     experiment: Experiment
     origin: Origin
     folder: Path
     threads: int
     ignore: tuple[str, ...] = ()
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,16 @@ class Backend(ABC):
     name: str
     stops_early: bool = True  # whether trials can wait at rungs for a decision
     in_process: bool = False  # whether attempts run in the engine's own process
+
+    @property
+    def ahead(self) -> int:
+        """Return how many attempts may be started beside those that run, to wait for a worker: none saves time here."""
+        return 0
+
+    def waiting(self, process: Process) -> bool:
+        """Tell whether an attempt that was started waits for a worker: its time does not run yet."""
+        del process
+        return False
 
     @property
     def shared(self) -> bool:

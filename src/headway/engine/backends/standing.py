@@ -7,6 +7,7 @@ one.
 import asyncio
 import contextlib
 import json
+import math
 import os
 import socket
 import subprocess
@@ -24,61 +25,77 @@ __all__ = ["StandingBackend"]
 
 _QUIT_SECONDS = 5.0
 _END_SECONDS = 1.0
+_QUICK_SECONDS = 0.25
 
 
 class StandingBackend(Backend):
-    """Keep workers, and give each one attempt at a time."""
+    """Keep a worker for each slot, and give it attempts one after the other.
+
+    Where trials are quick, one attempt more is handed over than there are workers: its worker begins it as soon as the
+    one before has ended, and does not wait for the engine.
+    """
 
     name = "standing"
     stops_early = False
 
     def __init__(self, setup: BackendSetup) -> None:
         self._setup = setup
-        self._idle: list[_Worker] = []
-        self._busy: dict[int, _Worker] = {}
+        self._workers: list[_Worker] = []
+        self._seconds = math.inf  # of the attempt that ended last
+
+    @property
+    def ahead(self) -> int:
+        """Return one where trials are so quick that the engine would be waited for."""
+        return int(self._seconds < _QUICK_SECONDS)
+
+    def waiting(self, process: Process) -> bool:
+        """Tell whether another attempt is before this one."""
+        return any(process.attempt in worker.queued for worker in self._workers)
 
     async def open(self, note: Callable[[str], None]) -> None:
         """Make the folder for what workers print beside their attempts; workers start with their first attempts."""
         self._setup.folder.mkdir(parents=True, exist_ok=True)
 
     async def start(self, spec: AttemptSpec) -> Process:
-        """Hand the attempt to a worker that has none, or to a new one."""
-        while self._idle:
-            worker = self._idle.pop()
-            if not worker.gone:
-                break
+        """Hand the attempt to a worker that has none, to a new one, or to the one that has the fewest."""
+        for worker in [item for item in self._workers if item.gone and not item.attempts]:
+            self._workers.remove(worker)
             await worker.close()
-        else:
-            worker = _Worker(self._setup)
+        living = [item for item in self._workers if not item.gone]
+        chosen = min(living, key=lambda item: len(item.attempts), default=None)
+        if chosen is None or (chosen.attempts and len(living) < self._setup.workers):
+            chosen = _Worker(self._setup)
+            self._workers.append(chosen)
         read, write = os.pipe()
-        self._busy[spec.attempt] = worker
-        worker.begin(spec, write)
-        return Process(attempt=spec.attempt, pid=worker.pid, started=worker.started, output=read)
+        chosen.begin(spec, write)
+        return Process(attempt=spec.attempt, pid=chosen.pid, started=chosen.started, output=read)
 
     async def wait(self, process: Process) -> Exit:
         """Return how the attempt ended. Where its worker ended with it, all that this had started is gone too."""
-        worker = self._busy[process.attempt]
-        assert worker.exit is not None
-        ended = await worker.exit
-        del self._busy[process.attempt]
-        if worker.gone:
-            await worker.close()
-        else:
-            self._idle.append(worker)
+        worker = self._of(process.attempt)
+        assert worker is not None
+        ended = await worker.attempts[process.attempt]
+        del worker.attempts[process.attempt]
+        if ended.wall_seconds is not None:
+            self._seconds = ended.wall_seconds
         return ended
 
     def end(self, process: Process) -> None:
-        """End the worker, and by that the attempt."""
-        if (worker := self._busy.get(process.attempt)) is not None:
+        """End the worker, and by that the attempt. One that waits behind it is tried again."""
+        if (worker := self._of(process.attempt)) is not None:
             processes.end_tree(worker.pid)
 
     async def close(self) -> None:
         """End all workers."""
-        for worker in self._busy.values():
-            processes.end_tree(worker.pid)
-        for worker in (*self._idle, *self._busy.values()):
+        for worker in self._workers:
+            if worker.attempts:
+                processes.end_tree(worker.pid)
+        for worker in self._workers:
             await worker.close()
-        self._idle.clear()
+        self._workers.clear()
+
+    def _of(self, attempt: int) -> "_Worker | None":
+        return next((worker for worker in self._workers if attempt in worker.attempts), None)
 
 
 class _Worker:
@@ -90,7 +107,7 @@ class _Worker:
         self._link, theirs = socket.socketpair()
         with theirs, (setup.folder / "standing.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "headway.engine.standing"],
+                [sys.executable, "-m", "headway.engine.standing", str(os.getpid())],
                 stdin=theirs.fileno(),
                 stdout=log,
                 stderr=log,
@@ -101,15 +118,20 @@ class _Worker:
         self.pid = self._process.pid
         self.started = processes.start_time(self.pid) or 0.0
         self.gone = False
-        self.exit: asyncio.Future[Exit] | None = None
+        self.attempts: dict[int, asyncio.Future[Exit]] = {}  # in the order in which they came
         self._received = b""
         self._send({"origin": setup.origin.to_json(), "folder": str(setup.folder)}, ())
         self._link.setblocking(False)
         asyncio.get_running_loop().add_reader(self._link, self._hear)
 
+    @property
+    def queued(self) -> list[int]:
+        """Return the attempts behind the one that it performs."""
+        return [attempt for attempt, ended in self.attempts.items() if not ended.done()][1:]
+
     def begin(self, spec: AttemptSpec, output: int) -> None:
         """Send an attempt, and close our copy of the pipe that it prints into."""
-        self.exit = asyncio.get_running_loop().create_future()
+        self.attempts[spec.attempt] = asyncio.get_running_loop().create_future()
         self._link.setblocking(True)
         try:
             self._send(spec.to_json(), (output,))
@@ -130,7 +152,8 @@ class _Worker:
         if self._process.poll() is None:
             processes.end_tree(self.pid)
             self._process.wait()
-        self._told(Exit(lost=True))  # an attempt that was ended with the session
+        for attempt in list(self.attempts):  # those that were ended with the session
+            self._told(attempt, Exit(lost=True))
 
     def _send(self, message: object, descriptors: tuple[int, ...]) -> None:
         data = json.dumps(message).encode() + b"\n"
@@ -151,8 +174,7 @@ class _Worker:
         while b"\n" in self._received:
             line, self._received = self._received.split(b"\n", 1)
             message = json.loads(line)
-            del message["attempt"]
-            self._told(Exit(**message))
+            self._told(message.pop("attempt"), Exit(**message))
 
     def _over(self) -> None:
         """Take in that the worker has gone, by a signal or an error of its own."""
@@ -166,8 +188,13 @@ class _Worker:
         except subprocess.TimeoutExpired:  # it closed its socket, and lives
             processes.end_tree(self.pid)
             code = self._process.wait()
-        self._told(Exit(code=code if code >= 0 else None, signal=-code if code < 0 else None))
+        behind = self.queued
+        for attempt in list(self.attempts):
+            if attempt in behind:  # it had not begun
+                self._told(attempt, Exit(lost=True))
+            else:
+                self._told(attempt, Exit(code=code if code >= 0 else None, signal=-code if code < 0 else None))
 
-    def _told(self, ended: Exit) -> None:
-        if self.exit is not None and not self.exit.done():
-            self.exit.set_result(ended)
+    def _told(self, attempt: int, ended: Exit) -> None:
+        if not self.attempts[attempt].done():
+            self.attempts[attempt].set_result(ended)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from headway.core import UsageError
@@ -97,6 +98,7 @@ def _clean(path: str) -> str | None:
     return None if pure.is_absolute() or ".." in pure.parts or not pure.parts else pure.as_posix()
 
 
+@lru_cache(maxsize=256)
 def _expression(glob: str) -> str:
     plain = str(PurePosixPath(glob.removesuffix("/"))) if glob not in ("", "/") else "**"
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", plain)

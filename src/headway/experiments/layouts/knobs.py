@@ -6,9 +6,10 @@ a text can only where its alternatives stand in the source. All are recognised w
 """
 
 import ast
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -45,9 +46,10 @@ def find_knobs(source: str) -> tuple[Knob, ...]:
     tree = parse(source)
     if tree is None:
         return ()
-    choices = _compared_texts(tree)
+    nodes = list(ast.walk(tree))
+    choices = _compared_texts(nodes)
     knobs: dict[str, Knob] = {}
-    for name, node, given in (*_constants(tree), *_flags(tree)):
+    for name, node, given in (*_constants(tree, nodes), *_flags(nodes)):
         value = folded(node)
         alternatives = given or choices.get(name.partition("__")[0], ())
         if name in knobs or _SEED.fullmatch(name) or value is None:
@@ -88,7 +90,10 @@ def only_knobs(old: str, new: str) -> dict[str, Scalar] | None:
     Comments and layout do not count: a proposal that changes nothing but these turns no knob, and gives {}.
     """
     before, after = find_knobs(old), find_knobs(new)
-    if [knob.name for knob in before] != [knob.name for knob in after] or not _same_but(old, before, new, after):
+    if [knob.name for knob in before] != [knob.name for knob in after]:
+        return None
+    without = _without_knobs(old)
+    if without is None or without != _without_knobs(new):
         return None
     return {
         right.name: right.value
@@ -144,8 +149,8 @@ class RepositoryKnobs:
         return values
 
 
-def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr, tuple[str, ...]]]:
-    stored = Counter(n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+def _constants(tree: ast.Module, nodes: Sequence[ast.AST]) -> Iterator[tuple[str, ast.expr, tuple[str, ...]]]:
+    stored = Counter(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
     for statement in tree.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -164,8 +169,8 @@ def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr, tuple[str, ...
             yield name, value, ()
 
 
-def _flags(tree: ast.Module) -> Iterator[tuple[str, ast.expr, tuple[str, ...]]]:
-    for node in ast.walk(tree):
+def _flags(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, ast.expr, tuple[str, ...]]]:
+    for node in nodes:
         if not (isinstance(node, ast.Call) and ast.unparse(node.func).endswith("add_argument")):
             continue
         flags = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
@@ -187,10 +192,10 @@ def _texts(node: ast.expr | None) -> tuple[str, ...]:
     return tuple(item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str))
 
 
-def _compared_texts(tree: ast.Module) -> dict[str, tuple[str, ...]]:
+def _compared_texts(nodes: Sequence[ast.AST]) -> dict[str, tuple[str, ...]]:
     """Return the texts that each name is compared with anywhere: what else it could be."""
     found: dict[str, list[str]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq() | ast.NotEq() | ast.In()], comparators=[other]):
                 found.setdefault(name, []).extend(_texts(other))
@@ -199,8 +204,8 @@ def _compared_texts(tree: ast.Module) -> dict[str, tuple[str, ...]]:
     return {name: tuple(dict.fromkeys(texts)) for name, texts in found.items()}
 
 
-def _same_but(old: str, before: tuple[Knob, ...], new: str, after: tuple[Knob, ...]) -> bool:
-    """Tell whether the two are one program but for the knobs' values."""
-    left = parse(replace(old, [Edit(knob.node, "...") for knob in before]))
-    right = parse(replace(new, [Edit(knob.node, "...") for knob in after]))
-    return left is not None and right is not None and ast.dump(left) == ast.dump(right)
+@lru_cache(maxsize=64)
+def _without_knobs(source: str) -> str | None:
+    """Return what stands for a program but for its knobs' values; None for what is no program."""
+    tree = parse(replace(source, [Edit(knob.node, "...") for knob in find_knobs(source)]))
+    return None if tree is None else hashlib.sha256(ast.dump(tree).encode(errors="surrogatepass")).hexdigest()

@@ -68,9 +68,13 @@ def changed_from(
     *,
     patches: Sequence[Patch],
     config: Mapping[str, Any],
+    files: Mapping[str, str] | None = None,
 ) -> Change:
-    """Return the candidate that patches, and knobs to turn, make of another one. Raises as `change_of` does."""
-    before = {**experiment.sources, **experiment.files(above.config, above.files)}
+    """Return the candidate that patches, and knobs to turn, make of another one. Raises as `change_of` does.
+
+    `files` are the other one's, where the caller has them.
+    """
+    before = dict(files) if files else {**experiment.sources, **experiment.files(above.config, above.files)}
     after = dict(before)
     for item in patches:
         after |= _applied(experiment.layout, item, after)
