@@ -12,6 +12,7 @@ import pytest
 from headway.core import Reason, TrialState
 from headway.sandbox import processes
 from headway.store import Store
+from tests.engine.templates import own_templates
 
 GALLERY = """
 import ctypes, json, math, mmap, os, signal, subprocess, sys, time
@@ -356,7 +357,7 @@ def test_a_machine_that_stood_still_fails_nobody_for_it(bench):
 
     def stand_still(session, trial, points):
         if not stood_still:
-            (worker,) = processes.children(*processes.children(os.getpid()))
+            (worker,) = processes.children(*own_templates())
             os.kill(worker, signal.SIGSTOP)
             time.sleep(2)
             os.kill(worker, signal.SIGCONT)
@@ -384,7 +385,7 @@ def test_a_template_that_is_held_up_makes_nobody_pass_a_limit(bench):
     def hold_up(session, trial, points):
         if len(session.began) == 1:
             session.began.append(0)
-            (template,) = processes.children(os.getpid())
+            (template,) = own_templates()
             os.kill(template, signal.SIGSTOP)
             threading.Timer(3, os.kill, (template, signal.SIGCONT)).start()
 

@@ -10,8 +10,8 @@ import pytest
 from headway.core import Reason, StudyBusy, TrialState
 from headway.engine import SuccessiveHalving
 from headway.engine.progress import Follower
-from headway.sandbox import processes
 from headway.store import live_points
+from tests.engine.templates import own_templates
 
 WALKS = [("walk", 0), ("walk", 1)]
 SLOW = [("slow_walk", 0), ("slow_walk", 1)]
@@ -203,7 +203,7 @@ def templates(made):
 
 
 def kill_template(session):
-    (template,) = processes.children(os.getpid())
+    (template,) = own_templates()
     os.kill(template, signal.SIGKILL)
 
 

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from headway.core import ExperimentError, TrialState
+from tests.engine.templates import own_templates
 
 VERSION = "\ndef version(run):\n    import model_of_bench\n    return float(getattr(model_of_bench, 'VERSION', 0))\n"
 OWN_VERSION = "\nVERSION = {}\n\ndef own_version(run):\n    return VERSION + 0.5 * (run.setup == 'data')\n"
@@ -26,13 +27,12 @@ def test_an_edit_between_trials_counts_from_the_next_one_on(bench):
 
 
 def test_a_template_whose_trials_have_ended_does_not_stay(bench):
-    from headway.sandbox import processes
 
     made = bench(more=OWN_VERSION.format(1))
     study, counts = made.folder / "study_of_bench.py", []
 
     def edit(session, end):
-        counts.append(len(processes.children(os.getpid())))
+        counts.append(len(own_templates()))
         study.write_text(study.read_text() + "\n")
 
     made.play(*[("own_version", seed) for seed in range(4)], workers=1, on_end=edit)

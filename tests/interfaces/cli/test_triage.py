@@ -3,6 +3,7 @@
 import pytest
 
 from tests.interfaces.cli.conftest import make_study
+from tests.llm.answering import answering, chat
 
 STUDY = """
 import headway
@@ -107,3 +108,16 @@ def test_old_records_without_a_traceback_are_grouped_by_their_message(study, ask
     (group,) = ask_json("triage", "spirals")["groups"]
     assert group["count"] == 1
     assert "ZeroDivisionError" in group["error"]
+
+
+def test_a_model_writes_the_summaries_and_is_asked_once(ran, ask, ask_json):
+    with answering() as endpoint:
+        endpoint.plan = [chat("It is broken.")] * 2
+        model = f"{endpoint.url}#tiny"
+        groups = ask_json("triage", "--model", model)["groups"]
+        assert {group["summary"] for group in groups} == {"It is broken."}
+        asked = len(endpoint.requests)
+        assert asked == len(groups)
+        assert "It is broken." in ask("triage", "--model", model).stdout
+        assert len(endpoint.requests) == asked
+    assert ask("triage", "--model", "nobody").exit_code == 2

@@ -25,13 +25,17 @@ _CHANGES = 6  # of the smallest configuration; --group shows all
 _CANDIDATES = 8
 _TRACEBACK = 6_000  # characters
 _TRIALS_A_LINE = 16
+_SUMMARY_TOKENS = 300
 
 
 @command("Group what failed by cause, and say what decides about it.", {7: "the store holds no study"})
 @click.argument("studies", nargs=-1, metavar="[STUDY]...")
 @click.option("--limit", type=click.IntRange(min=1), default=_GROUPS, show_default=True, help="How many causes.")
 @click.option("--group", "chosen", metavar="ID", help="One cause in full: its traceback, all its trials.")
-def triage(studies: tuple[str, ...], limit: int, chosen: str | None, store: Path | None, as_json: bool) -> None:
+@click.option("--model", metavar="MODEL", help="Let a model write a summary of each: openai:NAME, URL#NAME, ...")
+def triage(
+    studies: tuple[str, ...], limit: int, chosen: str | None, model: str | None, store: Path | None, as_json: bool
+) -> None:
     """Group the failed trials of the studies (by default of all) by cause, the cause that cost most first.
 
     Of each cause: how many trials failed by it and what they cost, the first bad frame in your code, the rule over the
@@ -51,6 +55,7 @@ def triage(studies: tuple[str, ...], limit: int, chosen: str | None, store: Path
             group=chosen,
             root=project_root(opened),
             said=_progress(as_json),
+            summarize=None if model is None else _summaries(model, opened.folder),
         )
         if chosen is not None:
             group = _named_group(found, chosen)
@@ -59,6 +64,16 @@ def triage(studies: tuple[str, ...], limit: int, chosen: str | None, store: Path
             echo_json(found.to_json())
         else:
             echo(_lines(opened, found, studies))
+
+
+def _summaries(model: str, folder: Path) -> Callable[[str], str]:
+    """Return what asks a model; what it answered is kept in the store, so that to look again costs nothing."""
+    from headway.llm import Cached, Message, Request, model_of
+
+    asked = Cached(model_of(model), folder / "models" / "answers")
+    return lambda brief: asked.complete(
+        Request(messages=(Message(role="user", text=brief),), max_tokens=_SUMMARY_TOKENS, temperature=0.0)
+    ).text
 
 
 def _progress(as_json: bool) -> Callable[[str], None] | None:
