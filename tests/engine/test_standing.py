@@ -40,7 +40,6 @@ def evaluate(path):
 """
 HONEST = "def score():\n    return 1.0\n"
 HANGS = "import time\ndef score():\n    time.sleep(600)\n"
-TALKS = "import os, subprocess\ndef score():\n    print('said', flush=True)\n    os.system('echo from a child')\n    return {}\n"
 ENGINE = """
 import asyncio, sys
 from tests.engine.test_standing import Project
@@ -180,6 +179,7 @@ class TestBackend:
 
         play(scene())
 
+    @pytest.mark.slow
     def test_two_workers_run_two_attempts_at_once(self, project):
         async def scene():
             async with project.backend() as backend:
@@ -230,6 +230,22 @@ class TestBackend:
 
         play(scene())
 
+    def test_a_worker_that_takes_nothing_more_does_not_hold_up_the_engine(self, project, monkeypatch):
+        monkeypatch.setattr("headway.engine.backends.standing._SEND_SECONDS", 0.3)
+
+        async def scene():
+            async with project.backend() as backend:
+                first = await project.start(backend, HONEST)
+                await project.finish(backend, first)
+                os.kill(first[0].pid, signal.SIGSTOP)
+                long = f"{HONEST}# {'x' * 2_000_000}\n"
+                ended, _, _ = await project.one(backend, long)
+                assert ended.signal == signal.SIGKILL
+                monkeypatch.undo()
+                assert (await project.one(backend, long))[0].code == 0
+
+        play(scene())
+
     def test_closing_ends_all_workers_and_their_sandboxes(self, project):
         async def scene():
             backend = make_backend("local", project.setup())
@@ -249,6 +265,7 @@ class TestBackend:
 
         play(scene())
 
+    @pytest.mark.slow
     def test_a_hundred_attempts_leave_nothing_open(self, project):
         async def scene():
             async with project.backend() as backend:
@@ -262,7 +279,8 @@ class TestBackend:
         play(scene())
 
     def test_what_an_attempt_used_is_its_own(self, project):
-        burn = "import time\nend = time.process_time() + .4\nwhile time.process_time() < end: pass\nx = bytearray(90_000_000)\n"
+        burn = "import time\nend = time.process_time() + .4\n"
+        burn += "while time.process_time() < end: pass\nx = bytearray(90_000_000)\n"
 
         async def scene():
             async with project.backend() as backend:
@@ -277,7 +295,7 @@ class TestBackend:
 
         play(scene())
 
-    @pytest.mark.parametrize("program", [HANGS, HONEST], ids=["busy", "idle"])
+    @pytest.mark.parametrize("program", [HANGS, pytest.param(HONEST, marks=pytest.mark.slow)], ids=["busy", "idle"])
     def test_an_engine_that_is_killed_leaves_no_worker_and_no_sandbox(self, project, program):
         root = Path(__file__).parents[2]
         engine = subprocess.Popen(
@@ -318,7 +336,7 @@ class TestReasons:
             (score("10 ** 400"), "not finite", "finite"),
         ],
     )
-    @pytest.mark.parametrize("way", ["warm", "by steps"])
+    @pytest.mark.parametrize("way", ["warm", pytest.param("by steps", marks=pytest.mark.slow)])
     def test_a_failure_has_the_same_reason_both_ways(self, tmp_path, monkeypatch, program, reason, words, way):
         if way == "by steps":
             monkeypatch.setattr(OpenEvolveLayout, "warm", lambda *_: None)
@@ -372,6 +390,7 @@ class TestFallingBack:
         assert failure is not None
         assert "No module named 'nothing_of_the_kind'" in failure["message"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("editable", [("sub/program.py",), ("initial_program.py", "sub/program.py"), ()])
     def test_a_layout_whose_files_a_warm_sandbox_cannot_take_runs_by_steps(self, tmp_path, monkeypatch, editable):
         warm = OpenEvolveLayout.warm

@@ -6,14 +6,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from headway.experiments.layouts import EditableFiles, parse_patch
+from headway.experiments.layouts import EditableFiles, find_layout, parse_patch
 from headway.experiments.layouts.patches import apply_patch
+from headway.experiments.repositories import RepositoryExperiment, base_of
 from headway.propose.evolve import Context, Program, parse_answer, prompt_of
 from headway.testing.layouts import copy_repository
+from headway.testing.repositories import committed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TASK = EXAMPLES / "autoresearch"
@@ -23,6 +26,8 @@ _BROKEN = {"slip", "forgotten", "shapes"}
 
 def _loaded(path):
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -83,7 +88,7 @@ def _model_of(source, monkeypatch):
     for name, value in {"CONTEXT": 6, "EMBED_DIM": 3, "HEAD_DIM": 4, "DEPTH": 3, "ACTIVATION: str": '"tanh"'}.items():
         code, times = re.subn(rf"^{name} = [^\s]+", f"{name} = {value}", code, flags=re.MULTILINE)
         assert times == 1
-    names = {"__name__": "train"}
+    names: dict[str, Any] = {"__name__": "train"}
     exec(compile(code, "train.py", "exec"), names)
     np.random.seed(0)
     model = names["MLP"](256)
@@ -118,6 +123,16 @@ def _assert_gradients(source, monkeypatch):
         assert (above - below) / (2 * step) == pytest.approx(float((grads[name] * way).sum()), rel=2e-3, abs=1e-8), name
 
 
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """Return the task as an experiment, as studies of it have it."""
+    place = tmp_path_factory.mktemp("task")
+    root = committed(copy_repository(TASK, place / "repository"))
+    layout = find_layout(root)
+    base = base_of(layout.root, place / "store")
+    return RepositoryExperiment.of(layout, base, base.sources(layout.files))
+
+
 def _run(folder, source, seed=42, flops="6e9"):
     """Run a program in a copy of the task whose budget is a tenth, and return its val_bpb."""
     tree = copy_repository(TASK, folder)
@@ -129,7 +144,9 @@ def _run(folder, source, seed=42, flops="6e9"):
 
 def _score(ended):
     assert ended.returncode == 0, ended.stderr
-    return float(re.search(r"^val_bpb: +(\S+)", ended.stdout, re.MULTILINE)[1])
+    found = re.search(r"^val_bpb: +(\S+)", ended.stdout, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
 
 
 def test_a_third_of_the_ideas_each_helps_does_nothing_or_harms():
@@ -163,6 +180,11 @@ def test_an_idea_leaves_measurement_seed_and_constants_alone(name):
     constants = re.findall(r"^[A-Z_]+(?:: str)? = .*$", BASE, re.MULTILINE)
     assert len(constants) == 15
     assert not set(constants) - set(source.splitlines())
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "slip"])
+def test_nothing_speaks_against_the_code_of_an_idea(name, experiment):
+    assert not experiment.doubts({}, {"train.py": _first(name)})
 
 
 @pytest.mark.parametrize("name", SOUND)

@@ -43,8 +43,9 @@ FORMS = {
     "relative": "LABEL = float(open('label.txt').read())\n"
     "def evaluate(path):\n    return {'combined_score': load(path).score(), 'label': LABEL}\n",
     "no dictionary": "def evaluate(path):\n    return 1.0\n",
-    "variables": "import os\ndef evaluate(path):\n    load(path)\n    return {'combined_score': float(os.environ['HEADWAY_SEED']),"
-    " 'home': len(os.environ['HOME']), 'path': len(os.environ['PATH']), 'here': len(os.getcwd().split('/')[-1])}\n",
+    "variables": "import os\ndef evaluate(path):\n    load(path)\n"
+    "    return {'combined_score': float(os.environ['HEADWAY_SEED']), 'home': len(os.environ['HOME']),"
+    " 'path': len(os.environ['PATH']), 'here': len(os.getcwd().split('/')[-1])}\n",
 }
 PROGRAMS = {
     "constant": "def score():\n    return 0.6\n",

@@ -110,27 +110,29 @@ class Library:
         self._store = store
         self._root = root
         self._redactor = redactor
-        self._filed: dict[tuple[bytes, bytes], _Known] = {}
+        self._filed: dict[tuple[bytes, ...], _Known] = {}
         self._owners: dict[str, dict[str, tuple[str, str]]] = {}
         self._versions: dict[str, dict[str, str]] = {}
 
     def filed(self, traces: tuple[bytes, bytes], *, inputs: Sequence[str], threads: int, device: str) -> "Filed":
         """Return the manifest of an attempt, and keep its files.
 
-        `traces` are those of what it shared with others, and of what it used itself. Attempts whose traces are equal
-        share a manifest as long as the files have not changed: looking costs a `stat` each.
+        `traces` are those of what it shared with others, and of what it used itself. Attempts whose traces and inputs
+        are equal share a manifest as long as the files have not changed: looking costs a `stat` each.
         """
-        known = None if inputs else self._filed.get(traces)
+        key = (*traces, *(name.encode() for name in inputs))
+        known = self._filed.get(key)
         if known is not None and known.holds():
             return known.filed
         use = _gathered(trace.parse(b"".join(traces)))
-        stamps = {str(path): trace.stamp(str(path)) for path in use.modules | use.opened}
+        declared = [Path(name) for name in inputs]
+        stamps = {str(path): trace.stamp(str(path)) for path in (*use.modules, *use.opened, *declared)}
         manifest = self.manifest(use, inputs=inputs, threads=threads, device=device)
         filed = Filed.of(manifest)
-        if not inputs and manifest.not_reusable is None:
+        if manifest.not_reusable is None and not any(path.is_dir() for path in declared):
             if len(self._filed) >= _FILED:
                 self._filed.pop(next(iter(self._filed)))
-            self._filed[traces] = _Known(filed=filed, stamps=stamps)
+            self._filed[key] = _Known(filed=filed, stamps=stamps)
         return filed
 
     def manifest(self, use: Use, *, inputs: Sequence[str], threads: int, device: str) -> Manifest:

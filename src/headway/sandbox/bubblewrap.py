@@ -99,18 +99,23 @@ class Sandbox:
         passed: Sequence[int] = (),
         inputs: Mapping[int, Callable[[bytes], None]] | None = None,
         shown: Sequence[Mount] = (),
+        lasting: bool = False,
     ) -> Running:
         """Start a command. The caller steps and closes what is returned.
 
         `passed` are descriptors that the command gets under their numbers; `inputs` are others that are read while it
         runs, and what to do with what comes; `shown` are further mounts. `GuardedEvaluation` uses these.
+
+        A `lasting` command keeps the sandbox for many candidates (`WarmSandbox`). It is the first process itself, which
+        nobody in the sandbox can end, and reads the word to begin. What outlives its maker there (shared memory and
+        semaphores of System V, message queues) cannot be made.
         """
         if not command or not all(isinstance(word, str) and "\0" not in word for word in command):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError(f"The command {command!r} cannot be run. Give a list of words: ['python', 'train.py'].")
         view = self._view(shown)
         status = os.pipe()
         data = [seccomp.open_program(text.encode()) for text in _ETC.values()]
-        program = seccomp.filter_program()
+        program = seccomp.filter_program(lasting=lasting)
         filters = [] if program is None else [seccomp.open_program(program)]
         try:
             arguments = [
@@ -128,7 +133,7 @@ class Sandbox:
                 *(word for mount in view for word in mount.arguments(self.limits.scratch_bytes)),
                 # Last, as nothing can be mounted afterwards. Root may write to /proc/sys without any capability.
                 *("--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"),
-                *("--chdir", str(self.root.resolve()), "--", "/bin/sh", "-c", KEEPER, "sandbox", *command),
+                *("--chdir", str(self.root.resolve()), "--", *_keeper(lasting=lasting), *command),
             ]
             return Running(
                 arguments,
@@ -225,6 +230,10 @@ class Sandbox:
                 f"The readable path {whole} shows more than a candidate may see. Name what it needs in it."
             )
         return Mount(whole, "read")
+
+
+def _keeper(*, lasting: bool) -> Sequence[str]:
+    return () if lasting else ("/bin/sh", "-c", KEEPER, "sandbox")
 
 
 def _outermost(paths: Sequence[Path]) -> Sequence[Path]:

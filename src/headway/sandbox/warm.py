@@ -1,14 +1,18 @@
 """A sandbox that is entered once and evaluates many candidates, each in a process of its own, one at a time.
 
 Entering a sandbox and importing an evaluator takes a tenth of a second or more; a fork takes a millisecond. What a
-candidate leaves, processes and files, is gone before the next one begins (`warm_server.py`). Where that cannot be made
-sure of, or a candidate ended the server, the sandbox is thrown away and another one entered.
+candidate leaves, processes and files, is gone before the next one begins (`warm_server.py`, `warm_state.py`). Where
+that cannot be made sure of, the sandbox is thrown away and another one entered.
+
+What stays is what a candidate can count and the next one see: numbers of processes, of inodes, of bytes sent over the
+loopback device. Whoever proposes both can tell the second one more than that in its code.
 """
 
 import contextlib
 import json
 import math
 import select
+import signal
 import socket
 import struct
 import time
@@ -24,13 +28,17 @@ from headway.sandbox.view import Mount
 
 __all__ = ["Called", "WarmSandbox"]
 
-Passed = Literal["", "wall", "memory", "processes", "output", "signal"]
+Passed = Literal["", "wall", "cpu", "memory", "processes", "output", "signal"]
 
-_SERVER = Path(__file__).with_name("warm_server.py")
-_SHOWN = Path("/headway/warm_server.py")
+_SERVER, _STATE = "warm_server.py", "warm_state.py"
+_SHOWN = Path("/headway")
+_READY = {"ready": True}
 _START_SECONDS = 120.0  # the evaluator's imports
 _SPARE_SECONDS = 2.0  # after which a server that should have ended a candidate has been held up by it
+_CLEAN_SECONDS = 5.0  # to put back what the last candidate left: more than another sandbox takes
+_NOTICE_SECONDS = 0.06  # until it is known that the kernel ended somebody for want of memory
 _LARGEST_ANSWER = 8 * 1024**2
+_TAIL_BYTES = 64 * 1024
 _LOOK_SECONDS = 0.05
 
 
@@ -38,14 +46,14 @@ _LOOK_SECONDS = 0.05
 class Called:
     """Hold what evaluating one candidate came to.
 
-    `code` is its process's exit code (negative: the signal), `passed` the limit that it passed, or `signal` where it
-    ended the whole sandbox. `result` is what the evaluator returned, None where it returned nothing; `output` the last
-    64 KiB of what was printed.
+    `code` is its process's exit code (negative: the signal), `passed` the limit that it passed, or `signal` where the
+    whole sandbox ended, which no candidate can bring about. `results` are what the evaluator yielded until then, none
+    where that is no JSON or too much; `output` is the last 64 KiB of what was printed.
     """
 
     code: int
     passed: Passed
-    result: object
+    results: tuple[object, ...]
     output: str
     wall_seconds: float
     cpu_seconds: float
@@ -53,48 +61,47 @@ class Called:
 
 
 class WarmSandbox:
-    """Evaluate candidates by a `driver` (a Python file with `prepare(*words)`) that stays loaded in a sandbox.
+    """Evaluate candidates by a `driver` that stays loaded in a sandbox: see `warm_server.py` for what it must define.
 
     `folder` is the folder, one of the sandbox's scratch folders, that candidates' files are written to and that they
     run in. The sandbox's limits hold for each candidate, but those of memory and processes for the server with it.
     Use it from one thread, which the sandbox does not outlive.
+
+    `unfit` says, once it was entered, why the evaluator cannot stay loaded: forks of it would share something, or it
+    depends on the seed when it loads. Such a sandbox answers no calls.
     """
 
     def __init__(self, sandbox: Sandbox, python: str, driver: Path, folder: Path, words: Sequence[str]) -> None:
         self._each = sandbox.limits
         # What is limited for each candidate is not limited for all of them.
-        whole = replace(self._each, wall_seconds=math.inf, cpu_seconds=math.inf, output_bytes=2**62)
-        self._sandbox = replace(sandbox, limits=whole)
-        self._command = (python, str(_SHOWN), "{channel}", str(driver), str(folder), *words)
+        self._sandbox = replace(sandbox, limits=replace(self._each, wall_seconds=math.inf, cpu_seconds=math.inf))
+        self._command = (python, str(_SHOWN / _SERVER), "{channel}", str(driver), str(folder), *words)
         self._running: Running | None = None
         self._link: socket.socket | None = None
+        self._data = bytearray()  # heard, and not taken yet
+        self._ready = False  # to take a request
         self.entered = 0
-        self.threads = 1
+        self.unfit = ""
 
     def call(self, files: Mapping[str, str], *, seed: int, argument: Mapping[str, Any]) -> Called:
         """Evaluate a candidate: its `files` by path below the folder, and what the driver is told beside them.
 
-        Raises `ExperimentError` where the evaluator cannot be loaded.
+        Raises `ExperimentError` where the evaluator cannot be loaded, or is `unfit`.
         """
-        self.enter()
-        limits, began = self._each, time.monotonic()
+        limits = self._each
         cpu = None if limits.cpu_seconds == math.inf else math.ceil(limits.cpu_seconds)
-        request = {
-            **argument,
-            "files": dict(files),
-            "seed": seed,
-            "wall_seconds": limits.wall_seconds,
-            "cpu_seconds": cpu,
-            "output_bytes": limits.output_bytes,
-        }
-        answer = self._asked(request, limits.wall_seconds + _SPARE_SECONDS)
+        followed = {"wall_seconds": limits.wall_seconds, "output_bytes": limits.output_bytes}
+        request = {**argument, "files": dict(files), "seed": seed, "cpu_seconds": cpu}
+        self._hand_over(json.dumps(followed).encode() + b"\n" + json.dumps(request).encode())
+        began = time.monotonic()
+        answer = self._heard(limits.wall_seconds + _SPARE_SECONDS)
         seconds = time.monotonic() - began
         if answer is None:
             return self._lost(seconds)
         return Called(
             code=answer["code"],
-            passed=answer["passed"],
-            result=_read(answer["result"]),
+            passed=answer["passed"] or self._passed_unseen(answer["code"]),
+            results=_read(answer["results"]),
             output=answer["output"],
             wall_seconds=seconds,
             cpu_seconds=answer["cpu_seconds"],
@@ -102,33 +109,26 @@ class WarmSandbox:
         )
 
     def enter(self) -> None:
-        """Enter the sandbox and load the evaluator, where that is not done already."""
-        if self._running is not None and self._running.step():
+        """Enter the sandbox and load the evaluator, where that is not done already, and wait until it is ready."""
+        if self.unfit or (self._living() and self._gets_ready()):
             return
         self.close()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            words = [word.replace("{channel}", str(theirs.fileno())) for word in self._command]
-            shown = [Mount(_SHOWN, "read", _SERVER)]
-            self._running = self._sandbox.popen(words, merge=True, passed=(theirs.fileno(),), shown=shown)
-        self._link = ours
-        self.entered += 1
+        self._start()
         ready = self._heard(_START_SECONDS)
-        if ready is None or "broken" in ready:
-            said = "" if ready is None else ready["traceback"]
-            why = "it ended, or did not get ready in time" if ready is None else ready["broken"]
-            self.close()
-            raise ExperimentError(f"The evaluator cannot be loaded in the sandbox: {why.rstrip('.')}.\n{said}".rstrip())
-        self.threads = int(ready["threads"])
+        self._ready = ready == _READY
+        if self._ready:
+            return
+        ended = self._leave()
+        if ready is not None and "unfit" in ready:
+            self.unfit = str(ready["unfit"])
+            return
+        said = ended if ready is None else ready["traceback"]
+        why = "it ended, or did not get ready in time" if ready is None else ready["broken"]
+        raise ExperimentError(f"The evaluator cannot be loaded in the sandbox: {why.rstrip('.')}.\n{said}".rstrip())
 
     def close(self) -> None:
-        """Leave the sandbox; the kernel ends all that is in it."""
-        if self._link is not None:
-            self._link.close()
-            self._link = None
-        if self._running is not None:
-            self._running.close()
-            self._running = None
+        """Leave the sandbox; the kernel ends all that is in it. The next call enters another one."""
+        self._leave()
 
     def __enter__(self) -> "WarmSandbox":
         return self
@@ -136,39 +136,103 @@ class WarmSandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _asked(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
-        assert self._link is not None
-        data = json.dumps(request).encode()
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        shown = [Mount(_SHOWN / name, "read", Path(__file__).with_name(name)) for name in (_SERVER, _STATE)]
         try:
-            self._link.setblocking(True)
-            self._link.sendall(struct.pack("<I", len(data)) + data)
+            with theirs:
+                words = [word.replace("{channel}", str(theirs.fileno())) for word in self._command]
+                self._running = self._sandbox.popen(
+                    words, merge=True, passed=(theirs.fileno(),), shown=shown, lasting=True
+                )
+        except BaseException:
+            ours.close()
+            raise
+        ours.settimeout(_CLEAN_SECONDS)
+        self._link = ours
+        self._data.clear()
+        self.entered += 1
+
+    def _leave(self) -> str:
+        """Close all; return the end of what was printed beside the candidates."""
+        self._ready = False
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        if self._running is None:
+            return ""
+        ended = self._running.close()
+        self._running = None
+        return ended.stdout[-_TAIL_BYTES:].decode(errors="replace")
+
+    def _living(self) -> bool:
+        return self._running is not None and self._running.step()
+
+    def _gets_ready(self) -> bool:
+        """Wait until what the last candidate left is cleared away."""
+        self._ready = self._ready or self._heard(_CLEAN_SECONDS) == _READY
+        return self._ready
+
+    def _hand_over(self, request: bytes) -> None:
+        """Send a request; to another sandbox where this one does not get ready, and so has not begun with it.
+
+        It is sent before that is known: else each call would wait for the server twice.
+        """
+        if not (self._living() and self._sent(request) and self._gets_ready()):
+            self.close()
+            self.enter()
+            if self.unfit:
+                raise ExperimentError(f"The evaluator cannot stay loaded: {self.unfit}. Load it for each candidate.")
+            self._sent(request)
+        self._ready = False
+
+    def _sent(self, request: bytes) -> bool:
+        assert self._link is not None
+        try:
+            self._link.sendall(struct.pack("<I", len(request)) + request)
         except OSError:
-            return None
-        return self._heard(seconds)
+            return False
+        return True
 
     def _heard(self, seconds: float) -> dict[str, Any] | None:
         """Return the next message; None where the sandbox ended, or said nothing that could be meant in time."""
         assert self._link is not None
         assert self._running is not None
-        deadline, data, size = time.monotonic() + seconds, bytearray(), -1
-        while size < 0 or len(data) < size:
+        deadline = time.monotonic() + seconds
+        while (message := self._message()) is None:
             if not select.select([self._link], [], [], _LOOK_SECONDS)[0]:
                 if not self._running.step() or time.monotonic() > deadline:
                     return None
                 continue
+            piece = b""
             with contextlib.suppress(OSError):
                 piece = self._link.recv(_LARGEST_ANSWER)
-                data += piece
-                if not piece:
-                    return None
-            if size < 0 and len(data) >= 4:
-                size = struct.unpack("<I", data[:4])[0]
-                del data[:4]
-                if size > _LARGEST_ANSWER:
-                    return None
+            self._data += piece
+            if not piece or len(self._data) > 2 * _LARGEST_ANSWER:
+                return None
         with contextlib.suppress(ValueError):
-            return json.loads(data)
+            return json.loads(message)
         return None
+
+    def _message(self) -> bytes | None:
+        """Take the first whole message from what was heard, if there is one."""
+        end = 4 + int.from_bytes(self._data[:4], "little")
+        if len(self._data) < max(end, 4):
+            return None
+        message = bytes(self._data[4:end])
+        del self._data[:end]
+        return message
+
+    def _passed_unseen(self, code: int) -> Passed:
+        """Return the limit that the kernel kept, of which the server knows nothing but a signal."""
+        assert self._running is not None
+        if code == -signal.SIGXCPU:
+            return "cpu"
+        if code == -signal.SIGKILL:
+            self._running.wait(_NOTICE_SECONDS)
+        if self._running.step() or self._running.close().reason != "memory":
+            return ""
+        return "memory"
 
     def _lost(self, seconds: float) -> Called:
         """Tell why a sandbox gave no answer, and throw it away."""
@@ -177,24 +241,26 @@ class WarmSandbox:
         if passed == "signal":
             self._running.wait(1.0)
         ended = self._running.close()
-        if ended.reason in ("memory", "processes"):
-            passed = "memory" if ended.reason == "memory" else "processes"
-        self.close()
+        match ended.reason:
+            case "memory" | "processes" | "output":
+                passed = ended.reason
+            case _:
+                pass
+        self._leave()
         return Called(
             code=-9,
             passed=passed,
-            result=None,
-            output=ended.stdout[-65536:].decode(errors="replace"),
+            results=(),
+            output=ended.stdout[-_TAIL_BYTES:].decode(errors="replace"),
             wall_seconds=seconds,
             cpu_seconds=ended.cpu_seconds,
             memory_bytes=ended.peak_memory_bytes,
         )
 
 
-def _read(text: str) -> object:
-    if not text:
-        return None
+def _read(text: str) -> tuple[object, ...]:
+    """Return the values of whole lines: the last one is torn where its process was ended."""
     try:
-        return json.loads(text)
+        return tuple(json.loads(line) for line in text.split("\n")[:-1])
     except (ValueError, RecursionError):
-        return None
+        return ()

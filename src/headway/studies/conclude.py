@@ -61,6 +61,8 @@ def conclude(
             store.studies.decide(record.id, name, plan.baseline, item.decision, item.sentence, item.data)
         if not finalists:
             store.events.add("conclusion", study=record.id, text=_without_finalists(study, plan))
+        elif plan.note is not None:
+            store.events.add("note", study=record.id, text=plan.note)
         if plan.racing is not None:
             _keep_what_was_learned(store, record, plan.racing)
 

@@ -189,7 +189,8 @@ class Declaration(ABC):
         if not 0.5 <= self.level < 1:
             raise UsageError(f"level={self.level} is no confidence level. Use one such as 0.95.")
         self._check_verdict()
-        if self.experiment.space.parameters and self.budget.trials is not None and self.budget.trials < self.smallest:
+        searches = bool(self.experiment.space.parameters) or self.rule == "evolve"
+        if searches and self.budget.trials is not None and self.budget.trials < self.smallest:
             raise UsageError(
                 f"A budget of {self.budget.trials} trials cannot reach a verdict: {self._smallest_parts()}. "
                 f"Give at least {self.smallest}."
@@ -225,6 +226,8 @@ class Declaration(ABC):
     @property
     def smallest(self) -> int:
         """Return the fewest trials that can end in a verdict."""
+        if self.rule == "evolve" and not self.experiment.has_seed_channel:
+            return 2  # nothing is judged on fresh seeds where none reaches the program
         return 2 * self.seeds if self.rule == "every" else 1 + self.seeds + 1 + self.finalists * self.seeds
 
     @property

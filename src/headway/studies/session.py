@@ -48,6 +48,7 @@ def run_study(
     if isinstance(study.experiment, RepositoryExperiment):
         refuse_unprotected(study.experiment)
     check_needs(study.experiment.needs)
+    _check_proposers(study)
     with Store.open(folder) as store, resumable(store.folder, study.name):
         store.database.refuse_damage()
         record = record_of(store, study)
@@ -71,6 +72,8 @@ def run_study(
         with contextlib.closing(plan):
             ending = _run_engine(engine, plan)
         keeper.catch_up()
+        if plan.note is not None and plan.finalists():  # else it is what the study concludes with
+            watcher.note(plan.note)
         if ending == "done":
             conclude(store, record, study, plan, engine.changed_files)
             store.studies.set_state(record.id, "finished")
@@ -81,6 +84,14 @@ def run_study(
                 summary.sentence if ending == "done" else f"Paused. To go on, type: headway resume {study.name}"
             )
         return summary
+
+
+def _check_proposers(study: Declaration) -> None:
+    """Raise `UsageError` for proposers that are not there: a study that is written keeps those it was given."""
+    if study.rule == "evolve" and isinstance(study.experiment, RepositoryExperiment):
+        from headway.studies.evolving.proposers import check_proposers  # loads what talks to models
+
+        check_proposers(study.proposers, study.experiment, study.ceiling)
 
 
 def _plan_of(store: Store, record: StudyRecord, study: Declaration) -> StudyPlan:

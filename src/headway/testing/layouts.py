@@ -28,6 +28,10 @@ from typing import ClassVar
 import pytest
 
 from headway.core import Reason, UsageError, better
+from headway.engine.progress import Follower
+from headway.engine.spec import AttemptSpec
+from headway.engine.worker import perform
+from headway.experiments import Standing
 from headway.experiments.layouts import (
     Finished,
     Layout,
@@ -40,8 +44,10 @@ from headway.experiments.layouts import (
     find_layout,
     written_seed,
 )
+from headway.experiments.repositories import RepositoryExperiment, base_of
+from headway.sandbox import protection
 
-__all__ = ["Changes", "LayoutConformance", "copy_repository", "run_steps"]
+__all__ = ["Changes", "LayoutConformance", "Performed", "copy_repository", "perform_trial", "run_steps"]
 
 _OTHER_SEED = 7
 _LEFT_BY_RUNS = shutil.ignore_patterns("run.log", "results.tsv", "__pycache__", ".venv", "uv.lock")
@@ -97,6 +103,40 @@ def _run(step: Step, tree: Path) -> Finished:
         (tree / step.log).write_bytes(output)
     text = output.decode(errors="replace")
     return Finished(step=step.name, code=process.returncode, output=text, timed_out=late)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performed:
+    """Hold what a trial came to: what it reported, or the reason and the words of its failure."""
+
+    reported: Mapping[str, float]
+    reason: str = ""
+    message: str = ""
+
+
+def perform_trial(
+    experiment: RepositoryExperiment, folder: Path, patch: Mapping[str, str], *, seed: int, standing: Standing | None
+) -> Performed:
+    """Perform a trial in this process as a worker does: by `standing`, or without it by the layout's steps."""
+    folder.mkdir(parents=True)
+    spec = AttemptSpec(
+        attempt=1,
+        trial=1,
+        config={},
+        seed=seed,
+        folder=str(folder),
+        checkpoints=str(folder / "checkpoints"),
+        threads=1,
+        patch=patch,
+    )
+    perform(experiment, spec, standing)
+    follower = Follower(folder, many=True)
+    follower.poll()
+    follower.close()
+    failure = follower.progress.failure or {"reason": "", "message": ""}
+    return Performed(
+        reported=dict(follower.progress.reported), reason=str(failure["reason"]), message=str(failure["message"])
+    )
 
 
 class LayoutConformance(ABC):
@@ -256,6 +296,26 @@ class LayoutConformance(ABC):
         after = run_steps(layout, tree, results, seed=2)
         assert after.problem is None, after.why
         assert after.value != before.value
+
+    def test_an_evaluator_that_stays_loaded_gives_what_the_steps_give(self, tree: Path, tmp_path: Path) -> None:
+        layout = find_layout(tree)
+        base = base_of(tree, tmp_path / "store")
+        experiment = RepositoryExperiment.of(layout, base, base.sources(layout.files))
+        if not experiment.standing:
+            pytest.skip("its trials have commands of their own")
+        if problem := protection().problem:
+            pytest.skip(f"no sandbox on this machine: {problem}")
+        ideas = (None, self.changes.better, self.changes.crash, self.changes.silent, self.changes.not_a_number)
+        with experiment.stand(tmp_path / "standing") as standing:
+            for number, change in enumerate(ideas):
+                patch = dict[str, str]() if change is None else self._changed(layout, tree, change)
+                ways = {"warm": standing, "by steps": None}
+                warm, by_steps = (
+                    perform_trial(experiment, tmp_path / f"{way} {number}", patch, seed=_OTHER_SEED, standing=held)
+                    for way, held in ways.items()
+                )
+                assert (warm.reported, warm.reason) == (by_steps.reported, by_steps.reason)
+            assert standing.cpu_seconds > 0  # it was used
 
     def _reading_of(self, change: tuple[str, str], tree: Path, results: Path) -> Reading:
         layout = find_layout(tree)

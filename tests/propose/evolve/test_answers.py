@@ -1,3 +1,4 @@
+import contextlib
 import time
 
 import pytest
@@ -86,9 +87,9 @@ def test_one_file_changes_however_the_answer_is_wrapped(answer):
     "answer",
     [
         f"train.py\n{BLOCK}\nsrc/net.py\n<<<<<<< SEARCH\nDEPTH = 2\n=======\nDEPTH = 4\n>>>>>>> REPLACE",
-        f"In `train.py`:\n```\n{BLOCK}\n```\nand in `src/net.py`:\n```\n<<<<<<< SEARCH\nDEPTH = 2\n=======\nDEPTH = 4\n>>>>>>> REPLACE\n```",
+        f"In `train.py`:\n```\n{BLOCK}\n```\nand in `src/net.py`:\n```\n<<<<<<< SEARCH\nDEPTH = 2\n=======\nDEPTH = 4\n>>>>>>> REPLACE\n```",  # noqa: E501
         f"```python\n# train.py\n{CHANGED}```\n\n```python\n# src/net.py\nWIDTH = 64\nDEPTH = 4\n```",
-        f"### train.py\n```python\n{CHANGED}```\n### src/net.py\n```python\nWIDTH = 64\nDEPTH = 4\n```\n```sh\npython train.py\n```",
+        f"### train.py\n```python\n{CHANGED}```\n### src/net.py\n```python\nWIDTH = 64\nDEPTH = 4\n```\n```sh\npython train.py\n```",  # noqa: E501
         f"```diff\n{DIFF}--- a/src/net.py\n+++ b/src/net.py\n@@ -1,2 +1,2 @@\n WIDTH = 64\n-DEPTH = 2\n+DEPTH = 4\n```",
     ],
 )  # fmt: skip
@@ -175,19 +176,15 @@ def test_what_the_instructions_ask_for_is_understood():
 @pytest.mark.parametrize(
     "unit",
     ["<", "`", "=", ">", "\n", "<<<<<<< SEARCH\n", "=======\n", ">>>>>>> REPLACE\n", "```\n", "```python\n", "````\n",
-     "idea\n", "* \n", "idea:", "--- a\n+++ b\n", "@@ -1", "@@ -1\n", "<<<<<<< SEARCH\n=======\n", "train.py\n", "# train.py ", "-" ],
+     "idea\n", "* \n", "idea:", "--- a\n+++ b\n", "@@ -1", "@@ -1\n", "<<<<<<< SEARCH\n=======\n", "train.py\n", "# train.py ", "-" ],  # noqa: E501
 )  # fmt: skip
 def test_a_megabyte_of_anything_is_read_in_a_moment(unit):
     answer = unit * (1_000_000 // len(unit))
     began = time.process_time()
-    try:
+    with contextlib.suppress(UsageError):
         parse_answer(answer, ["train.py", "other.py"])
-    except UsageError:
-        pass
-    try:
+    with contextlib.suppress(UsageError):
         parse_answer(answer, ["train.py"])
-    except UsageError:
-        pass
     assert time.process_time() - began < 5
 
 
@@ -201,8 +198,7 @@ pieces = st.sampled_from(
 def test_any_answer_is_a_change_of_known_files_or_refused(lines, paths):
     try:
         proposed = parse_answer("\n".join(lines), paths)
-    except UsageError as error:
-        assert str(error)
+    except UsageError:
         return
     assert proposed.files or proposed.patches
     assert set(proposed.files) <= set(paths)

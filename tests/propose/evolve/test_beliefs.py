@@ -133,7 +133,9 @@ def test_what_is_not_believed_speaks_for_nobody():
     for cheat in (1e9, 1e300, -1e300):
         beliefs = tree(cheat)
         assert beliefs.best(9) == honest.best(9)
-        assert [beliefs.mean(node) for node in range(4)] == pytest.approx([honest.mean(node) for node in range(4)], abs=1e-3)
+        assert [beliefs.mean(node) for node in range(4)] == pytest.approx(
+            [honest.mean(node) for node in range(4)], abs=1e-3
+        )
         beliefs.observe(beliefs.add(1), 0.25)
         assert 0.1 < beliefs.mean(5) < 0.3
 
@@ -228,28 +230,19 @@ def test_a_lucky_score_comes_down_with_its_children():
 def test_the_cost_of_a_score_does_not_grow_with_the_tree(monkeypatch):
     operations = 0
 
-    def counted(name):
+    def counted(name, *, static=False):
         plain = getattr(Beliefs, name)
 
-        def method(self, *given):
+        def method(*given):
             nonlocal operations
             operations += 1
-            return plain(self, *given)
+            return plain(*given)
 
-        monkeypatch.setattr(Beliefs, name, method)
+        monkeypatch.setattr(Beliefs, name, staticmethod(method) if static else method)
 
-    for name in ("_message", "_given_parent", "_spread_of"):
-        if name == "_spread_of":
-            plain = Beliefs._spread_of
-
-            def spread_of(*given):
-                nonlocal operations
-                operations += 1
-                return plain(*given)
-
-            monkeypatch.setattr(Beliefs, name, staticmethod(spread_of))
-        else:
-            counted(name)
+    counted("_message")
+    counted("_given_parent")
+    counted("_spread_of", static=True)
     beliefs, random = Beliefs(), Random(0)
     beliefs.add(None)
     beliefs.observe(0, 0.0)
@@ -296,7 +289,7 @@ def test_the_best_and_their_ancestors_are_always_followed():
         while node >= 0:
             assert node in followed
             node = beliefs._parent[node]
-    assert module._LIVELY <= len(followed)
+    assert len(followed) >= module._LIVELY
 
 
 def evolved(seed, runs=250):

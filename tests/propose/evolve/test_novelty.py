@@ -60,7 +60,9 @@ class Holder:
 def test_other_words_are_the_same_program(old, new):
     assert old in PROGRAM
     if old == "item":
-        changed = PROGRAM.replace("for item in", "for thing in").replace("(item)", "(thing)").replace("= item", "= thing")
+        changed = (
+            PROGRAM.replace("for item in", "for thing in").replace("(item)", "(thing)").replace("= item", "= thing")
+        )
     else:
         changed = PROGRAM.replace(old, new)
     assert changed != PROGRAM
@@ -108,9 +110,9 @@ def test_any_other_change_is_another_program(old, new):
         ("def f():\n x=1\n import x\n return x", "def f():\n y=1\n import x\n return y"),
         ("def f():\n x=1\n import x.y\n return x", "def f():\n z=1\n import x.y\n return z"),
         ("def f():\n x=1\n class x: pass\n return x", "def f():\n y=1\n class x: pass\n return y"),
-        ("def f(v):\n x=1\n match v:\n  case [x]: pass\n return x", "def f(v):\n y=1\n match v:\n  case [x]: pass\n return y"),
-        ("def f(v):\n x=1\n match v:\n  case {**x}: pass\n return x", "def f(v):\n y=1\n match v:\n  case {**x}: pass\n return y"),
-        ("def f():\n x=1\n try: g()\n except E as x: pass\n return x", "def f():\n y=1\n try: g()\n except E as x: pass\n return y"),
+        ("def f(v):\n x=1\n match v:\n  case [x]: pass\n return x", "def f(v):\n y=1\n match v:\n  case [x]: pass\n return y"),  # noqa: E501
+        ("def f(v):\n x=1\n match v:\n  case {**x}: pass\n return x", "def f(v):\n y=1\n match v:\n  case {**x}: pass\n return y"),  # noqa: E501
+        ("def f():\n x=1\n try: g()\n except E as x: pass\n return x", "def f():\n y=1\n try: g()\n except E as x: pass\n return y"),  # noqa: E501
         # globals are seen by everybody, attributes by those who hold the object
         ("def f():\n global x\n x=1", "def f():\n global y\n y=1"),
         ("def f():\n global x\n x=1", "def f():\n x=1"),
@@ -122,12 +124,12 @@ def test_any_other_change_is_another_program(old, new):
         ("def f():\n x=1\n return locals()", "def f():\n y=1\n return locals()"),
         ("def f():\n x=1\n return eval('x')", "def f():\n y=1\n return eval('x')"),
         ("def f():\n 'a'\nprint(f.__doc__)", "def f():\n 'b'\nprint(f.__doc__)"),
-        ("import inspect\ndef f(): pass\ninspect.getsource(f)", "import inspect\ndef f(): pass #\ninspect.getsource(f)"),
+        ("import inspect\ndef f(): pass\ninspect.getsource(f)", "import inspect\ndef f(): pass #\ninspect.getsource(f)"),  # noqa: E501
         # a class makes another name of one with two underscores
-        ("def f():\n __x=1\n class A:\n  def g(self): return __x\n return A", "def f():\n y=1\n class A:\n  def g(self): return y\n return A"),
+        ("def f():\n __x=1\n class A:\n  def g(self): return __x\n return A", "def f():\n y=1\n class A:\n  def g(self): return y\n return A"),  # noqa: E501
         ("def f():\n x=1\n del x\n return x", "def f():\n x=1\n return x"),
         ("def f():\n x: int = 1\n return x", "def f():\n x: str = 1\n return x"),
-        ("def f():\n x=0\n def g():\n  nonlocal x\n  x=1\n g()\n return x", "def f():\n x=0\n def g():\n  x=1\n g()\n return x"),
+        ("def f():\n x=0\n def g():\n  nonlocal x\n  x=1\n g()\n return x", "def f():\n x=0\n def g():\n  x=1\n g()\n return x"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_programs_that_differ_never_look_equal(one, other):
@@ -137,7 +139,7 @@ def test_programs_that_differ_never_look_equal(one, other):
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("def f():\n x=0\n def g():\n  nonlocal x\n  x=1\n g()\n return x", "def f():\n y=0\n def g():\n  nonlocal y\n  y=1\n g()\n return y"),
+        ("def f():\n x=0\n def g():\n  nonlocal x\n  x=1\n g()\n return x", "def f():\n y=0\n def g():\n  nonlocal y\n  y=1\n g()\n return y"),  # noqa: E501
         ("def f(s):\n return [x+y for x in s for y in x]", "def f(s):\n return [a+b for a in s for b in a]"),
         ("def f(s):\n if (n := len(s)) > 1: return n", "def f(s):\n if (m := len(s)) > 1: return m"),
         ("def f(s):\n return [y := x for x in s], y", "def f(s):\n return [w := x for x in s], w"),
@@ -204,7 +206,11 @@ def bodies(draw, depth=0, kind="function"):
         elif depth < 2:
             argument = draw(st.sampled_from(["", "x", "y=x", "x=5"])) if what == "def" else ""
             inner = draw(bodies(depth + 1, "function" if what == "def" else "class"))
-            head = f"def {draw(st.sampled_from(['g', 'x']))}({argument}):" if what == "def" else f"class {draw(st.sampled_from(['K', 'y']))}:"
+            head = (
+                f"def {draw(st.sampled_from(['g', 'x']))}({argument}):"
+                if what == "def"
+                else f"class {draw(st.sampled_from(['K', 'y']))}:"
+            )
             lines += [head, *(f" {line}" for line in inner)]
             if what == "def":
                 lines.append(f"{head[4 : head.index('(')]}({'4' if argument == 'x' else ''})")
@@ -219,7 +225,11 @@ def behaviour(text):
         end = "ended"
     except Exception as error:
         end = type(error).__name__
-    return repr([str(item) if callable(item) else item for item in seen]).split(" at 0x")[0], end, values.get("x") == "global x"
+    return (
+        repr([str(item) if callable(item) else item for item in seen]).split(" at 0x")[0],
+        end,
+        values.get("x") == "global x",
+    )
 
 
 @given(st.lists(bodies(), min_size=12, max_size=40))

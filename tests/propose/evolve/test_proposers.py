@@ -71,7 +71,9 @@ def test_a_function_that_fails_is_named_with_the_line_that_did_it():
     def complete(prompt, seed):
         raise KeyError("gone")
 
-    with pytest.raises(HeadwayError, match=r"model\.py:complete failed with seed 5: KeyError: 'gone' .*raise KeyError") as caught:
+    with pytest.raises(
+        HeadwayError, match=r"model\.py:complete failed with seed 5: KeyError: 'gone' .*raise KeyError"
+    ) as caught:
         FunctionProposer(complete, "model.py:complete").propose(context())
     assert not isinstance(caught.value, UsageError)  # such are answers that are refused, and the next one is asked for
 
@@ -116,7 +118,7 @@ print("working"); print("IDEA: double it")
     ],
 )
 def test_what_is_no_change_of_text_is_none(tmp_path, body):
-    with pytest.raises(UsageError, match="changed none of the files. It said last: I see no way"):
+    with pytest.raises(UsageError, match=r"changed none of the files\. It said last: I see no way"):
         agent(tmp_path, body).propose(context())
 
 

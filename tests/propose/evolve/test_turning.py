@@ -14,7 +14,9 @@ ints = st.tuples(st.integers(1, 50), st.integers(1, 10**6), st.booleans()).map(
 )
 choices = st.lists(st.sampled_from(["a", "b", 3, 4.5, True]), min_size=2, max_size=4, unique_by=str).map(Choice)
 parameters = st.one_of(floats, stepped, negative, ints, choices)
-spaces = st.dictionaries(st.sampled_from(["lr", "width", "kind", "depth"]), parameters, min_size=1, max_size=4).map(Space.of)
+spaces = st.dictionaries(st.sampled_from(["lr", "width", "kind", "depth"]), parameters, min_size=1, max_size=4).map(
+    Space.of
+)
 
 
 def propose(space, knobs, seed=0):
@@ -84,3 +86,16 @@ def test_where_nothing_can_turn_it_says_so():
         propose(Space.of({"lr": Float(0, 1)}), {})
     with pytest.raises(UsageError, match="No step changes"):
         propose(Space.of({"n": Int(3, 3)}), {"n": 3})
+
+
+@given(st.permutations([16, 32, 64, 128, 256]), st.sampled_from([16, 32, 64, 128, 256]), st.integers(0, 300))
+def test_of_numbers_to_choose_from_one_near_in_size_comes_next_however_they_are_listed(values, value, seed):
+    found = propose(Space.of({"width": Choice(values)}), {"width": value}, seed).config["width"]
+    assert found / value in (1 / 4, 1 / 2, 2, 4)
+
+
+def test_two_places_at_once_are_rare():
+    space = Space.of({"width": Choice([16, 32, 64, 128, 256])})
+    found = [propose(space, {"width": 64}, seed).config["width"] for seed in range(200)]
+    assert 0 < sum(width in (16, 256) for width in found) < 30
+    assert min(found.count(32), found.count(128)) > 60

@@ -5,6 +5,7 @@ import pytest
 from headway.core import Reason, Role, TrialState, canonical_json
 from headway.store import FOLDER, Store
 from headway.studies.triage import triage
+from tests.studies.triage.present import some
 
 TREE = "{root}/.headway/runs/{trial}/1/work/tree"
 TRACE = """step 1 | loss: 3
@@ -63,7 +64,7 @@ def test_one_mistake_of_two_authors_is_one_cause_with_both_of_them(board):
     assert first.proposers == {"codex": 2, "claude": 1}
     assert [item["number"] for item in first.candidates] == [1, 2, 3]
     assert {tuple(item["changes"]) for item in first.candidates} == {("train.py",)}
-    assert (first.cause.frame.file, first.cause.frame.function) == ("train.py", "loss")
+    assert (some(first.cause.frame).file, some(first.cause.frame).function) == ("train.py", "loss")
     assert first.smallest.files == ("train.py",)
     assert "propose it again" in first.advice[0].text
     assert len(second.cause.cases) == 1
@@ -84,8 +85,8 @@ def test_a_change_that_the_failures_share_is_the_rule(board):
         board.ended("claude", ["train.py"])
         board.ended("codex", ["train.py"])
     (group,) = triage(board.store).groups
-    assert group.rule.text == "the candidate changes model.py"
-    assert (group.rule.hits, group.rule.inside, group.rule.missed) == (12, 12, 0)
+    assert some(group.rule).text == "the candidate changes model.py"
+    assert (some(group.rule).hits, some(group.rule).inside, some(group.rule).missed) == (12, 12, 0)
 
 
 def test_an_author_whose_candidates_fail_is_named(board):
@@ -93,7 +94,7 @@ def test_an_author_whose_candidates_fail_is_named(board):
         board.ended("codex", ["train.py"], message="It ran longer than 2 s.", reason=Reason.WALL_TIME)
         board.ended("claude", ["train.py"])
     (group,) = triage(board.store).groups
-    assert group.rule.parameters == ("proposed by",)
+    assert some(group.rule).parameters == ("proposed by",)
 
 
 def test_limits_met_before_within_and_behind_the_loop_are_three_causes(board):

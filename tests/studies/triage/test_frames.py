@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from headway.studies.triage.frames import read_crash
+from tests.studies.triage.present import some
 
 HERE = Path(__file__).parent
 
@@ -17,7 +18,7 @@ def crash_of(function, *arguments):
     try:
         function(*arguments)
     except BaseException as error:
-        return read_crash("".join(traceback.format_exception(error)), HERE)
+        return some(read_crash("".join(traceback.format_exception(error)), HERE))
     raise AssertionError
 
 
@@ -66,15 +67,15 @@ def test_the_first_bad_frame_is_the_users_and_not_the_librarys():
     crash = crash_of(invert)
     assert crash.main.exception == "LinAlgError"
     assert crash.main.message == "Singular matrix"
-    assert (crash.main.frame.file, crash.main.frame.function) == ("test_frames.py", "invert")
-    assert crash.main.frame.source == "return np.linalg.inv(np.zeros((2, 2)))"
+    assert (some(crash.main.frame).file, some(crash.main.frame).function) == ("test_frames.py", "invert")
+    assert some(crash.main.frame).source == "return np.linalg.inv(np.zeros((2, 2)))"
     assert not crash.main.frames[-1].users
 
 
 def test_of_exceptions_raised_from_each_other_the_first_is_the_one_to_look_at():
     crash = crash_of(wrapped, "lr")
     assert [link.exception for link in crash.links] == ["KeyError", "RuntimeError"]
-    assert (crash.main.exception, crash.main.frame.function) == ("KeyError", "look")
+    assert (crash.main.exception, some(crash.main.frame).function) == ("KeyError", "look")
 
 
 def test_what_was_raised_while_another_was_handled_counts_and_not_what_was_handled():
@@ -101,12 +102,13 @@ def test_an_endless_recursion_is_its_circle_whatever_its_depth(function, names):
 
 
 def test_a_traceback_whose_beginning_was_cut_off_is_read():
+    text = ""
     try:
         wrapped("lr")
     except RuntimeError as error:
         text = "".join(traceback.format_exception(error))
     cut = text[text.index("line") :]
-    assert [link.exception for link in read_crash(cut, HERE).links][-1] == "RuntimeError"
+    assert [link.exception for link in some(read_crash(cut, HERE)).links][-1] == "RuntimeError"
 
 
 def test_the_last_of_several_tracebacks_in_what_was_printed_counts():
@@ -115,15 +117,16 @@ def test_the_last_of_several_tracebacks_in_what_was_printed_counts():
             function()
         except Exception as error:
             return "".join(traceback.format_exception(error))
+        return ""
 
     printed = f"step 1 | loss: 2\n{text(invert)}retrying\n{text(handled)}"
-    assert [link.exception for link in read_crash(printed, HERE).links] == ["KeyError", "ZeroDivisionError"]
+    assert [link.exception for link in some(read_crash(printed, HERE)).links] == ["KeyError", "ZeroDivisionError"]
 
 
 def test_a_syntax_error_has_its_file_and_line_though_no_traceback_begins(tmp_path):
     (tmp_path / "train.py").write_text("x = 1\ny = (\n")
     ended = subprocess.run([sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    frame = read_crash(ended.stderr, tmp_path).main.frame
+    frame = some(some(read_crash(ended.stderr, tmp_path)).main.frame)
     assert (frame.file.rpartition("/")[2], frame.line, frame.function) == ("train.py", 2, "<syntax>")
 
 
@@ -140,7 +143,7 @@ def test_a_repositorys_tree_is_not_part_of_a_path():
         '  File "/home/me/repo/.headway/runs/12/1/work/tree/model/net.py", line 3, in f\n'
         "    g()\nNameError: name 'g' is not defined\n"
     )
-    frame = read_crash(text, Path("/home/me/repo")).main.frame
+    frame = some(some(read_crash(text, Path("/home/me/repo"))).main.frame)
     assert (frame.file, frame.users) == ("model/net.py", True)
 
 

@@ -14,6 +14,7 @@ import headway
 from headway.store import Store
 from headway.studies import QuietObserver, Study
 from headway.studies.triage import brief_of, command_text, triage
+from tests.studies.triage.present import some
 
 PLANT = Path(__file__).parents[3] / "benchmarks" / "peers"
 SPACE = {
@@ -77,8 +78,8 @@ def group_of(found, text):
 
 def test_a_helper_that_raises_for_two_callers_is_two_causes(store):
     missing = [group for group in triage(store).groups if "the mask is missing" in group.cause.error]
-    assert {group.rule.text for group in missing} == {"layers = 7", "layers = 8"}
-    assert {group.cause.frame.function for group in missing} == {"check"}
+    assert {some(group.rule).text for group in missing} == {"layers = 7", "layers = 8"}
+    assert {some(group.cause.frame).function for group in missing} == {"check"}
 
 
 def test_every_failed_trial_lies_in_one_group_and_the_costs_add_up(store):
@@ -91,12 +92,12 @@ def test_every_failed_trial_lies_in_one_group_and_the_costs_add_up(store):
 
 def test_the_rule_has_its_support_and_the_probe_is_a_configuration_of_the_space(store):
     group = group_of(triage(store), "too large")
-    assert group.rule.text in ("lr > 0.6 and optimizer = 'muon'", "optimizer = 'muon' and lr > 0.6")
+    assert some(group.rule).text in ("lr > 0.6 and optimizer = 'muon'", "optimizer = 'muon' and lr > 0.6")
     count = len(group.cause.cases)
-    assert (group.rule.hits, group.rule.inside, group.rule.missed) == (count, count, 0)
-    probe = {**BASELINE, **group.smallest.probe}
+    assert (some(group.rule).hits, some(group.rule).inside, some(group.rule).missed) == (count, count, 0)
+    probe = {**BASELINE, **some(some(group.smallest).probe)}
     assert train.space.check(probe) == probe
-    assert probe["lr"] > 0.6
+    assert float(probe["lr"]) > 0.6
 
 
 def test_ids_stay_the_same_when_the_store_grows_or_is_asked_for_less(store):
@@ -168,6 +169,8 @@ def planted(tmp_path_factory):
         cwd=folder, env={**os.environ, "TRIAGE_TRIALS": "240"}, capture_output=True, check=True, timeout=240,
     )  # fmt: skip
     spec = importlib.util.spec_from_file_location("triage_causes", folder / "triage_causes.py")
+    assert spec is not None
+    assert spec.loader is not None
     truth = importlib.util.module_from_spec(spec)
     sys.modules["triage_causes"] = truth
     spec.loader.exec_module(truth)

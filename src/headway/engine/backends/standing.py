@@ -25,6 +25,7 @@ __all__ = ["StandingBackend"]
 
 _QUIT_SECONDS = 5.0
 _END_SECONDS = 1.0
+_SEND_SECONDS = 10.0  # a new worker imports for some tenths first
 _QUICK_SECONDS = 0.25
 
 
@@ -132,7 +133,7 @@ class _Worker:
     def begin(self, spec: AttemptSpec, output: int) -> None:
         """Send an attempt, and close our copy of the pipe that it prints into."""
         self.attempts[spec.attempt] = asyncio.get_running_loop().create_future()
-        self._link.setblocking(True)
+        self._link.settimeout(_SEND_SECONDS)  # one that does not read is as good as gone
         try:
             self._send(spec.to_json(), (output,))
         except OSError:

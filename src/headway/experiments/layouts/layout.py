@@ -57,7 +57,7 @@ class Warm:
     """Describe an evaluator that can stay loaded while candidates come and go.
 
     `driver` is a Python file whose `prepare(*words)` loads it, with `python`, and returns what evaluates a request: the
-    function gets `argument` and returns JSON for `Layout.read_returned`. `editable` are the files that a candidate
+    function gets `argument` and yields JSON for `Layout.read_returned`. `editable` are the files that a candidate
     brings. A candidate is ended after `wall_seconds`.
     """
 
@@ -154,8 +154,8 @@ class Layout(ABC):
         del tree
         return None
 
-    def read_returned(self, returned: object, finished: Finished) -> Reading:
-        """Make a reading of what a warm evaluator returned (None: nothing). Never raises for what a candidate did."""
+    def read_returned(self, returned: Sequence[object], finished: Finished) -> Reading:
+        """Make a reading of what a warm evaluator yielded until it ended. Never raises for what a candidate did."""
         raise NotImplementedError(f"The layout {self.name} has no warm evaluator.")
 
     @property

@@ -6,6 +6,7 @@ runs `evaluate_stage1`, `evaluate_stage2`, ... while the score reaches the thres
 
 import ast
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast, final
@@ -139,16 +140,16 @@ class OpenEvolveLayout(Layout):
         del tree
         return self._reading(self._merged(results), problem_of_exit(finished), len(finished))
 
-    def read_returned(self, returned: object, finished: Finished) -> Reading:
-        """Read what the stages returned that ran: a list with the metrics of each."""
-        stages = cast("list[object]", returned) if isinstance(returned, list) else []
+    def read_returned(self, returned: Sequence[object], finished: Finished) -> Reading:
+        """Read what the stages returned that ran: the metrics of each."""
         found: dict[str, Any] = {}
-        for stage in stages:
+        for stage in returned:
             found |= cast("dict[str, Any]", stage) if isinstance(stage, dict) else {}
-        return self._reading(found, problem_of_exit([finished]), len(stages))
+        return self._reading(found, problem_of_exit([finished]), len(returned))
 
     def _reading(self, found: Mapping[str, Any], failed: tuple[Reason, str] | None, done: int) -> Reading:
-        metrics = {k: float(v) for k, v in found.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+        numbers = {k: v for k, v in found.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+        metrics = {k: float(v) for k, v in numbers.items() if abs(v) <= sys.float_info.max or isinstance(v, float)}
         if failed is not None:
             return crashed(failed, metrics)
         if (error := found.get("error")) and isinstance(error, str):
@@ -183,7 +184,7 @@ def _passes(metrics: Mapping[str, Any], threshold: float) -> bool:
     if isinstance(score, int | float):
         return score >= threshold
     numbers = [value for key, value in metrics.items() if key != "error" and isinstance(value, int | float)]
-    return bool(numbers) and sum(numbers) / len(numbers) >= threshold
+    return bool(numbers) and sum(numbers) >= threshold * len(numbers)
 
 
 def _program(root: Path) -> str | None:

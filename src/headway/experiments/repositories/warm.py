@@ -1,12 +1,20 @@
-"""Trials of a repository whose evaluator stays loaded: one sandbox, entered once, a fork in it for each candidate."""
+"""Trials of a repository whose evaluator stays loaded: one sandbox, entered once, a fork in it for each candidate.
 
+Not every evaluator can stay loaded: one that starts threads or keeps files open, one that draws random numbers when it
+loads, one that needs the candidate's file for that. Then each trial runs its steps, and says the same, but slower.
+"""
+
+import contextlib
+import math
+import os
 import shutil
 import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from headway.core import Reason
+from headway.core import ExperimentError, Reason
+from headway.experiments import layouts
 from headway.experiments.definition import Standing
 from headway.experiments.layouts import Finished, Warm
 from headway.experiments.repositories.placing import hide_private, link_data
@@ -28,11 +36,13 @@ __all__ = ["WarmRepository"]
 
 _STEP = "evaluate"
 _TAIL_LINES = 60
+_PROGRAMS = Path(layouts.__file__).parent / "drivers" / "bin"  # as `steps.py` puts them before the others
 _PASSED = {
+    "cpu": (Reason.CPU_TIME, "used more CPU than it may"),
     "memory": (Reason.MEMORY, "used more memory than it may"),
     "processes": (Reason.SIGNAL, "started more processes than it may"),
     "output": (Reason.OUTPUT, "printed more than it may"),
-    "signal": (Reason.EXITED, "ended its whole sandbox"),
+    "signal": (Reason.SIGNAL, "lost its sandbox"),
 }
 
 
@@ -46,6 +56,7 @@ class WarmRepository(Standing):
         self._tree = self._folder / "tree"
         self._warm: Warm | None = None
         self._sandbox: WarmSandbox | None = None
+        self._tried = False
         self._inputs = inputs_of(experiment)
 
     def __enter__(self) -> Self:
@@ -54,28 +65,57 @@ class WarmRepository(Standing):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._sandbox is not None:
-            self._sandbox.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._leave()
 
     def perform(self, run: Run) -> bool:
-        """Evaluate a trial's candidate; return whether that can be done here, or its steps are to be run instead.
-
-        It cannot where loading the evaluator starts threads: a fork would not have them.
-        """
-        if self._sandbox is None or self._warm is None:
-            self._warm, self._sandbox = self._enter()
-        if self._sandbox.threads > 1:
+        """Evaluate a trial's candidate; return whether that can be done here, or its steps are to be run instead."""
+        if not self._entered() or self._sandbox is None or self._warm is None:
             return False
         experiment = self._experiment
+        files = {**experiment.sources, **candidate_files(experiment, run)}
+        if not set(files) <= set(self._warm.editable):
+            return False
         for path in self._inputs:
             run.input(path)
-        files = {**experiment.sources, **candidate_files(experiment, run)}
-        called = self._sandbox.call(files, seed=run.seed, argument=self._warm.argument)
+        try:
+            called = self._sandbox.call(files, seed=run.seed, argument=self._warm.argument)
+        except ExperimentError:  # it could be loaded before: its steps tell what has happened
+            self._leave()
+            return False
         self.cpu_seconds += called.cpu_seconds
         self.peak_memory_bytes = called.memory_bytes
         self._report(run, called)
         return True
+
+    def _entered(self) -> bool:
+        """Tell whether the evaluator is loaded. That is tried once: what hinders it hinders it for the next trial."""
+        if not self._tried:
+            self._tried = True
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._enter(self._lay_out())
+        return self._sandbox is not None
+
+    def _enter(self, place: Path) -> None:
+        warm = self._experiment.layout.warm(place)
+        # What lies in a folder of the base is shown read-only with it, so that a candidate could not bring it.
+        if warm is None or any("/" in path for path in warm.editable):
+            self._leave()
+            return
+        for path in warm.editable:
+            (place / path).unlink(missing_ok=True)
+        self._warm = warm
+        self._sandbox = WarmSandbox(self._sandbox_of(warm, place), warm.python, warm.driver, place, warm.words)
+        with contextlib.suppress(ExperimentError):
+            self._sandbox.enter()
+            if not self._sandbox.unfit:
+                return
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._sandbox is not None:
+            self._sandbox.close()
+            self._sandbox = None
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _report(self, run: Run, called: Called) -> None:
         if called.output:
@@ -87,7 +127,7 @@ class WarmRepository(Standing):
         finished = Finished(step=_STEP, code=called.code, output=called.output, timed_out=called.passed == "wall")
         tell(
             run,
-            self._experiment.layout.read_returned(called.result, finished),
+            self._experiment.layout.read_returned(called.results, finished),
             self._experiment.metric,
             failed=failed,
             memory_metric=None,
@@ -95,32 +135,24 @@ class WarmRepository(Standing):
             tail=called.output.splitlines()[-_TAIL_LINES:],
         )
 
-    def _enter(self) -> tuple[Warm, WarmSandbox]:
-        """Lay the repository out without the files that candidates bring, and load its evaluator in the sandbox."""
-        experiment, layout = self._experiment, self._experiment.layout
-        self._folder.mkdir(parents=True, exist_ok=True)
-        place = self._lay_out()
-        warm = layout.warm(place)
-        assert warm is not None
-        for path in warm.editable:
-            (place / path).unlink(missing_ok=True)
+    def _sandbox_of(self, warm: Warm, place: Path) -> Sandbox:
+        experiment = self._experiment
         longest = experiment.limits.wall_seconds - SPARE_SECONDS
         room = memory_bytes(experiment)
-        sandbox = Sandbox(
+        path = os.pathsep.join([str(_PROGRAMS), warm.environment.get("PATH", os.defpath)])
+        return Sandbox(
             root=self._folder,
-            readable=readable_paths(layout),
+            readable=readable_paths(experiment.layout),
             scratch=(place.relative_to(self._folder).as_posix(),),
-            environment={**passed_on(), **warm.environment, "PYTHONDONTWRITEBYTECODE": "1"},
+            environment={**passed_on(), **warm.environment, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
             limits=SandboxLimits(
                 wall_seconds=min(warm.wall_seconds, longest) if longest > 0 else warm.wall_seconds,
+                cpu_seconds=experiment.limits.cpu_seconds or math.inf,
                 memory_bytes=room,
                 processes=PROCESSES,
                 scratch_bytes=room // 2,
             ),
         )
-        entered = WarmSandbox(sandbox, warm.python, warm.driver, place, warm.words)
-        entered.enter()
-        return warm, entered
 
     def _lay_out(self) -> Path:
         """Copy the base's files, so that no worktree is left where this process is killed."""

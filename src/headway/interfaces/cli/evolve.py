@@ -69,10 +69,9 @@ def evolve(
     """Evolve the repository in FOLDER: its last commit is the first program, and proposers change it step by step.
 
     A function takes a prompt and a seed, and returns what a model would. Who is changed next is drawn from what is
-    believed of all programs, with their noise; the best one is judged on
-    fresh seeds at the end. --model, --agent and --function may be given several times, and take turns. What models
-    answer is kept in the store, so that a study that was cut off goes on at no cost: 'headway resume'.
-    'headway lineage' draws who descends from whom.
+    believed of all programs, with their noise; the best one is judged on fresh seeds at the end. --model, --agent and
+    --function may be given several times, and take turns. What models answer is kept in the store, so that a study that
+    was cut off goes on and pays for nothing twice: 'headway resume'. 'headway lineage' draws who descends from whom.
     """
     options = Options(store=store, as_json=as_json, **session)
     proposers = (
@@ -82,9 +81,9 @@ def evolve(
         *(("tune:near",) if tune else ()),
     )
     own = {"seeds": seeds, "cores": cores, "gpus": gpus, "time_limit": time_limit, "unsafe": unsafe, "tag": tag}
-    given = {key: value for key, value in own.items() if value is not None}
-    given["ceiling"] = _ceiling(most_dollars, most_tokens, price)
-    study = _study(folder, name, proposers, given, options)
+    given = {key: value for key, value in own.items() if value not in (None, False)}
+    ceiling = _ceiling(most_dollars, most_tokens, price)
+    study = _study(folder, name, proposers, given, ceiling, options)
     if dry_run:
         from headway.interfaces.cli.preview import preview
 
@@ -95,7 +94,12 @@ def evolve(
 
 
 def _study(
-    folder: Path, name: str | None, proposers: Sequence[str], given: Mapping[str, Any], options: Options
+    folder: Path,
+    name: str | None,
+    proposers: Sequence[str],
+    given: Mapping[str, Any],
+    ceiling: "Ceiling",
+    options: Options,
 ) -> "Declaration":
     """Return the study of this name or tag that the record has, else a new one."""
     from headway.store import FOLDER, Store, find_root
@@ -107,13 +111,7 @@ def _study(
     with Store.open(place) as opened:
         known = opened.studies.find(named)
     if known is not None and "proposers" in known.definition:
-        again = study_again(known)
-        if proposers and again.proposers != tuple(proposers):
-            raise UsageError(
-                f"The study {named!r} has the proposers {', '.join(again.proposers)}. Leave yours out to go on with "
-                "it, or begin another study: --study NAME"
-            )
-        return again
+        return _again(study_again(known), proposers, given, ceiling)
     if known is not None:
         raise UsageError(f"The study {named!r} is no evolution. Name this one otherwise: --study NAME")
     if not proposers:
@@ -121,8 +119,36 @@ def _study(
             "Nobody proposes. Name who does: --model openai:NAME, --agent 'claude -p', --function FILE:NAME."
         )
     return repository_study(
-        root, place, name=named, budget=options.budget or _BUDGET, proposers=proposers, workers=options.workers, **given
+        root,
+        place,
+        name=named,
+        budget=options.budget or _BUDGET,
+        proposers=proposers,
+        ceiling=ceiling,
+        workers=options.workers,
+        **given,
     )
+
+
+def _again(
+    study: "Declaration", proposers: Sequence[str], given: Mapping[str, Any], ceiling: "Ceiling"
+) -> "Declaration":
+    """Return a study of the record to go on with. What models may cost may be another sum; nothing else changes."""
+    if proposers and study.proposers != tuple(proposers):
+        raise UsageError(
+            f"The study {study.name!r} has the proposers {', '.join(study.proposers)}. Leave yours out to go on with "
+            "it, or begin another study: --study NAME"
+        )
+    fixed = [name for name in given if name != "tag"]
+    if fixed:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in fixed)
+        raise UsageError(
+            f"The study {study.name!r} has begun: {flags} would make another one of it. Leave it out to go on, or "
+            "begin another study: --study NAME"
+        )
+    if ceiling.to_json():
+        study.ceiling = ceiling
+    return study
 
 
 def _ceiling(dollars: float | None, tokens: int | None, price: str | None) -> "Ceiling":

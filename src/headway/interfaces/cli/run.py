@@ -116,9 +116,12 @@ def _resumable(store: "Store", name: str | None) -> "StudyRecord":
         study = study_named(store, name)
         refuse_busy(study)
         if study.state == "finished" and not store.studies.waiting(study.id):
+            how = f"run {study.source}"
+            if "proposers" in study.definition:
+                how = f"evolve {shlex.quote(study.source)} --study {shlex.quote(name)}"
             raise NothingToDo(
-                f"The study {name!r} is finished: see 'headway show {shlex.quote(name)}'. To search on, run its file "
-                f"with a larger budget: headway run {study.source} --budget TEXT"
+                f"The study {name!r} is finished: see 'headway show {shlex.quote(name)}'. To search on, run it with a "
+                f"larger budget: headway {how} --budget TEXT"
             )
         return study
     studies = store.studies.all()

@@ -116,7 +116,8 @@ def _run_one(study: "Declaration", options: Options) -> "StudySummary":
     )
     with observing(study, before, live=options.live) as observer:
         if not options.as_json:
-            observer.note(f"{study.name}: {study.experiment.metric}, {study.budget}, {study.sampler}. Store: {folder}")
+            who = ", ".join(study.proposers) or study.sampler
+            observer.note(f"{study.name}: {study.experiment.metric}, {study.budget}, {who}. Store: {folder}")
         if study.rule == "stream" and not options.as_json:
             name = shlex.quote(study.name)
             observer.note(
@@ -130,7 +131,8 @@ def with_budget(study: "Declaration", options: Options) -> "Declaration":
     """Give a study the budget that was asked for, if one was."""
     if options.budget is not None:
         budget = Budget.parse(options.budget)
-        if study.experiment.space.parameters and budget.trials is not None and budget.trials < study.smallest:
+        searches = bool(study.experiment.space.parameters) or study.rule == "evolve"
+        if searches and budget.trials is not None and budget.trials < study.smallest:
             raise UsageError(
                 f"A budget of {budget.trials} trials cannot reach a verdict on {study.name!r}. Give at least "
                 f"{study.smallest}: --budget '{study.smallest} trials'."

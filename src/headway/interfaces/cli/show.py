@@ -118,6 +118,11 @@ def _lines(store: "Store", trial: "TrialRecord") -> list[str]:
 def _facts(
     store: "Store", trial: "TrialRecord", progress: "Progress", manifest: "Manifest | None"
 ) -> list[tuple[str, str]]:
+    ideas = [
+        proposal.note or "a change of code"
+        for study in map(store.studies.get, store.trials.studies_of(trial.id))
+        if (proposal := store.studies.proposal_of(study.id, trial.candidate)) is not None and proposal.changes_code
+    ]
     places = [
         f"{study.name}: {place.role}"
         + (f" #{place.number}" if place.number else "")
@@ -134,6 +139,7 @@ def _facts(
         reuse = f"no: {why}"
     return [
         ("study", "\n".join(places)),
+        ("change", "\n".join(dict.fromkeys(ideas))),
         ("config", config_text(trial.config)),
         ("seed", str(trial.seed)),
         ("candidate", trial.candidate),

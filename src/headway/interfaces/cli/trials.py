@@ -1,5 +1,6 @@
 """`headway trials`: the trials of a study in a table."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from headway.interfaces.cli.places import engine_alive, latest_study, open_store
 from headway.interfaces.cli.reading import place_json
 from headway.interfaces.cli.words import (
     Column,
-    config_text,
+    change_text,
     echo,
     echo_json,
     number_text,
@@ -22,11 +23,12 @@ from headway.interfaces.cli.words import (
 )
 
 if TYPE_CHECKING:
-    from headway.store import Store, StudyRecord, StudyTrial
+    from headway.store import ProposalRecord, Store, StudyRecord, StudyTrial
 
 __all__ = ["trials"]
 
 _LIMIT = 50
+_AT_ONCE = 500  # proposals that are asked for by number; beyond it, all are
 
 
 @command("List the trials of a study.", {7: "the store holds no study"})
@@ -65,6 +67,7 @@ def trials(
         counts = opened.places.tally(study.id).by_state
         count = sum(counts.values()) if state is None else counts.get(TrialState(state), 0)
         shown = _read(opened, study, None if state is None else TrialState(state), sort, most)
+        proposals = _proposals(opened, study, shown)
         flag, alive = store_flag(opened.folder), engine_alive(study)
     if as_json:
         echo_json({"study": study.name, "count": count, "trials": [place_json(place) for place in shown]})
@@ -73,7 +76,7 @@ def trials(
         which = f" in the state {state}" if state else ""
         echo(f"The study {study.name!r} has no trial{which} yet.")
         return
-    echo(table_lines(_columns(study), [_row(place, study, alive) for place in shown]))
+    echo(table_lines(_columns(study), [_row(place, study, alive, proposals.get(place.number)) for place in shown]))
     rest = f"{len(shown)} of {count} trials of {study.name}. All: --limit 0. " if len(shown) < count else ""
     echo(styled(f"\n{rest}One in detail: headway show {shown[-1].trial.id}{flag}", fg="bright_black"))
 
@@ -85,6 +88,13 @@ def _read(store: "Store", study: "StudyRecord", state: TrialState | None, sort: 
         return found[::-1]
     order = "time" if sort == "time" else "lowest" if study.direction == "minimize" else "highest"
     return store.places.of_study(study.id, state=state, order=order, limit=limit or -1)
+
+
+def _proposals(store: "Store", study: "StudyRecord", shown: "Sequence[StudyTrial]") -> "dict[int, ProposalRecord]":
+    """Return the proposals that trials are of, by number, where they change code: a configuration does not show it."""
+    numbers = sorted({place.number for place in shown if place.number})
+    found = store.studies.proposals(study.id, numbers if len(numbers) <= _AT_ONCE else None)
+    return {item.number: item for item in found if item.changes_code}
 
 
 def _columns(study: "StudyRecord") -> list[Column]:
@@ -100,11 +110,14 @@ def _columns(study: "StudyRecord") -> list[Column]:
     ]
 
 
-def _row(place: "StudyTrial", study: "StudyRecord", alive: bool) -> list[str]:
+def _row(place: "StudyTrial", study: "StudyRecord", alive: bool, proposal: "ProposalRecord | None") -> list[str]:
     trial = place.trial
     state = "interrupted" if trial.state == TrialState.RUNNING and not alive else str(trial.state)
     horizon = f"/{trial.horizon}" if trial.horizon else ""
-    config = config_text(trial.config, study.definition["baseline"] if place.number else None)
+    baseline = study.definition["baseline"] if place.number else None
+    config = change_text(
+        trial.config, baseline, code=proposal is not None, note="" if proposal is None else proposal.note
+    )
     why = f"{trial.reason}: {trial.message}" if trial.reason is not None and trial.state == TrialState.FAILED else ""
     return [
         str(trial.id),

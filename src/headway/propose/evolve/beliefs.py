@@ -13,7 +13,7 @@ robustly from how far children's first scores lie from their parents.
 import math
 import statistics
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from random import Random
 
 __all__ = ["Beliefs"]
@@ -49,12 +49,14 @@ class Beliefs:
         self._precision: list[float] = []  # of all scores of a node and of those below it
         self._weighted: list[float] = []  # their mean, times that
         self._dead: set[int] = set()
-        self._first_gaps: deque[tuple[int, float]] = deque(maxlen=_RECENT)
-        self._gap: list[float] = []  # of a node's first score to what was believed of its parent
+        self._recent: deque[int] = deque(maxlen=_RECENT)  # nodes by their first scores
+        self._first: list[float] = []  # scores
+        self._gap: list[float] = []  # of a node's first score to what all others say of its parent
         self._effect: list[float] = []  # variances
         self._repeats: dict[int, tuple[float, int]] = {}  # squares and degrees of freedom of those that ran again
         self._squares, self._degrees = 0.0, 0  # their sums
         self._lively: list[int] = []  # parents before their children
+        self._followed: set[int] = set()  # the same
         self._fewest = 0  # how many were lively when they were chosen last
         self._mean: dict[int, float] = {}
         self._variance: dict[int, float] = {}
@@ -76,9 +78,10 @@ class Beliefs:
         self._sum.append(0.0)
         self._precision.append(0.0)
         self._weighted.append(0.0)
+        self._first.append(0.0)
         self._gap.append(0.0)
         self._effect.append(self.effect_sd**2)
-        self._lively.append(node)
+        self._reach(node)
         return node
 
     def observe(self, node: int, score: float) -> None:
@@ -86,6 +89,7 @@ class Beliefs:
         if not math.isfinite(score):
             raise ValueError(f"Node {node} has the score {score}. A program without a finite score has failed.")
         score = min(max(score, -_LARGEST), _LARGEST)
+        self._reach(node)
         self._learn_of(node, score)
         self._runs[node] += 1
         self._sum[node] += score
@@ -107,9 +111,11 @@ class Beliefs:
         if self._runs[node]:
             self._runs[node], self._sum[node], self._gap[node] = 0, 0.0, 0.0
             _, degrees = self._repeats.pop(node, (0.0, 0))
-            self._squares, self._degrees = math.fsum(item for item, _ in self._repeats.values()), self._degrees - degrees
-            gaps = [item for item in self._first_gaps if item[0] != node]
-            self._first_gaps = deque(gaps, maxlen=_RECENT)
+            self._squares, self._degrees = (
+                math.fsum(item for item, _ in self._repeats.values()),
+                self._degrees - degrees,
+            )
+            self._recent = deque((item for item in self._recent if item != node), maxlen=_RECENT)
             self.refresh()  # taking away from sums would leave the rounding errors of scores that may be huge
 
     def runs(self, node: int) -> int:
@@ -132,7 +138,7 @@ class Beliefs:
     def draw(self, random: Random) -> dict[int, float]:
         """Draw the values of all lively nodes together from the posterior (Thompson sampling): relatives move along."""
         values: dict[int, float] = {}
-        for node in self._lively:
+        for node in self._lively if self._mean else ():
             parent = self._parent[node]
             if parent < 0:
                 mean, variance = self._mean[node], self._variance[node]
@@ -157,7 +163,9 @@ class Beliefs:
             self._precision[self._parent[node]] += precision
             self._weighted[self._parent[node]] += weighted
         self._lively = list(range(len(self)))
+        self._followed = set(self._lively)
         self._spread()
+        self._hold_against_parents()
         self._follow()
         self._due = int(len(self) * _GROWTH) + 1
 
@@ -175,9 +183,9 @@ class Beliefs:
             self._squares += square
             self._degrees += 1
         elif parent >= 0 and parent in self._mean:
-            self._gap[node] = score - self._mean[parent]
+            self._first[node], self._gap[node] = score, score - self._mean[parent]
             self._effect[node] = self._spread_of(self._gap[node], self.effect_sd**2, self._noise)
-            self._first_gaps.append((node, self._gap[node]))
+            self._recent.append(node)
 
     @staticmethod
     def _spread_of(gap: float, effect: float, noise: float) -> float:
@@ -185,7 +193,7 @@ class Beliefs:
         return max(effect, (gap / _FAR) ** 2 - noise)
 
     def _learn(self) -> None:
-        gaps = [gap for _, gap in self._first_gaps]
+        gaps = [self._gap[node] for node in self._recent]
         scale = statistics.median(abs(gap) for gap in gaps) if gaps else 0.0
         if self._degrees:
             self.noise_sd = math.sqrt(self._squares / self._degrees)
@@ -242,10 +250,32 @@ class Beliefs:
             self._mean[node] = mean
             self._variance[node] = variance + (variance / self._effect[node]) ** 2 * self._variance[parent]
 
+    def _hold_against_parents(self) -> None:
+        """Take the gaps anew, by what is believed now: who looked like a fall may be the child of a lucky score."""
+        for node in range(1, len(self)):
+            if self._runs[node]:
+                parent = self._parent[node]
+                tightness, weighted = 1 / self._variance[parent], self._mean[parent] / self._variance[parent]
+                passed, told = self._message(node)
+                if tightness - passed > 1e-9 * tightness:  # what others say; the child itself would agree with itself
+                    self._gap[node] = self._first[node] - (weighted - told) / (tightness - passed)
+
     def _follow(self) -> None:
         """Choose who is lively, among those that are and whose values are known."""
-        self._lively = sorted(self._kept())
+        self._followed = self._kept()
+        self._lively = sorted(self._followed)
         self._fewest = len(self._lively)
+
+    def _reach(self, node: int) -> None:
+        """Follow a node, and all above it, again: a child may come long after its parent was left behind."""
+        if node in self._followed:
+            return
+        fresh = self._with_ancestors([node], known=self._followed)
+        self._followed |= fresh
+        if len(fresh) == 1 and (not self._lively or node > self._lively[-1]):
+            self._lively.append(node)
+        else:
+            self._lively = sorted(self._followed)
 
     def _kept(self) -> set[int]:
         """Return those that may be the best, as many as are followed, and all above them."""
@@ -255,11 +285,12 @@ class Beliefs:
         new = [node for node in self._lively if not self._runs[node] and node not in self._dead]
         return self._with_ancestors([0, *first, *new] if self._lively else [])
 
-    def _with_ancestors(self, nodes: Iterable[int]) -> set[int]:
+    def _with_ancestors(self, nodes: Iterable[int], known: Container[int] = ()) -> set[int]:
+        """Return nodes and all above them, but for those that are `known`."""
         found: set[int] = set()
         for start in nodes:
             node = start
-            while node >= 0 and node not in found:
+            while node >= 0 and node not in found and node not in known:
                 found.add(node)
                 node = self._parent[node]
         return found

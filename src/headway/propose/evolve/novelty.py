@@ -4,7 +4,8 @@ import ast
 import hashlib
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from headway.core import digest
 
@@ -13,7 +14,10 @@ __all__ = ["normal_form"]
 # Who asks for these sees names and docstrings, or the text itself, while it runs.
 _SEES_TEXT = re.compile(r"\b(?:getsource\w*|findsource|linecache|getcomments|co_\w+|f_lineno|tb_lineno|lineno)\b")
 _SEES_NAMES = re.compile(
-    r"\b(?:__doc__|getdoc|doctest|locals|vars|dir|eval|exec|_getframe|currentframe|f_locals|__code__|signature)\b"
+    r"\b(?:__doc__|getdoc|doctest|_getframe|currentframe|f_locals|__code__)\b"
+    r"|(?<![.\w])(?:locals|vars|dir|eval|exec)\b"  # model.eval() is another one
+    r"|\b(?:def|class)\s+\w+\s*\[|^\s*type\s+\w+",  # names of types have scopes of their own
+    re.MULTILINE,
 )
 
 
@@ -34,9 +38,9 @@ def _of_text(path: str, text: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the proposed code: it is nobody's who runs this
             tree = ast.parse(text)
-        if not _SEES_NAMES.search(text):
-            tree = _Normal().visit(tree)
-        return _hashed(ast.dump(tree))
+        if _SEES_NAMES.search(text):
+            return _hashed(ast.dump(tree))
+        return _hashed(_Normal().text(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return _hashed(text)
 
@@ -45,124 +49,122 @@ def _hashed(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-
-
-class _Normal(ast.NodeTransformer):
-    """Take out docstrings and number local names in the order in which they come.
+class _Normal:
+    """Write a syntax tree as text, without docstrings, and with numbers for local names, as they come.
 
     `_names` is what a name is called where it is read now, and `_inner` what it is called in functions that begin
     here: they do not see the names of a class around them. The numbers are no Python names, so none is met twice.
+    (One walk that writes: a transformer and `ast.dump` take three times as long, and each proposal is read so.)
     """
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._inner: dict[str, str] = {}
+        self._names: Mapping[str, str] = {}
+        self._inner: Mapping[str, str] = {}
         self._count = 0
+        self._out: list[str] = []
 
-    def visit_Module(self, node: ast.Module) -> ast.AST:
-        """Leave out the docstring."""
-        _drop_docstring(node)
-        return self.generic_visit(node)
+    def text(self, tree: ast.Module) -> str:
+        """Return the tree as text."""
+        self._write(tree)
+        return " ".join(self._out)
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        """Replace a local name."""
-        return ast.Name(self._names.get(node.id, node.id), node.ctx)
+    def _write(self, value: Any) -> None:
+        if isinstance(value, ast.AST):
+            self._out.append(f"({type(value).__name__}")
+            _WRITERS.get(type(value), _Normal._fields)(self, value)
+            self._out.append(")")
+        elif isinstance(value, list):
+            self._out.append("[")
+            for item in value:  # pyright: ignore[reportUnknownVariableType]
+                self._write(item)
+            self._out.append("]")
+        else:
+            self._out.append(repr(value))
 
-    def visit_Nonlocal(self, node: ast.Nonlocal) -> ast.AST:
-        """Replace the names of the function around."""
-        return ast.Nonlocal([self._names.get(name, name) for name in node.names])
+    def _fields(self, node: ast.AST, *without: str) -> None:
+        for name in node._fields:
+            if name not in without:
+                self._write(getattr(node, name, None))
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        """Leave out the docstring. A class's own names are seen from outside."""
-        _drop_docstring(node)
-        self._each(node, [name for name in node._fields if name != "body"])
-        bound = _Bound(node.body)
-        before = self._names, self._inner
-        hidden = {**dict.fromkeys(bound.stored), **dict.fromkeys(bound.others)}
-        self._names = {**self._inner, **{name: name for name in hidden}}
-        self._each(node, ["body"])
-        self._names, self._inner = before
-        return node
+    def _name(self, node: ast.Name) -> None:
+        self._out.append(self._names.get(node.id, node.id))
+        self._out.append(type(node.ctx).__name__)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Number the function's local names."""
-        _drop_docstring(node)
-        return self._function(node, node.body)
+    def _nonlocal(self, node: ast.Nonlocal) -> None:
+        self._write([self._names.get(name, name) for name in node.names])
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        """Number the function's local names."""
-        _drop_docstring(node)
-        return self._function(node, node.body)
+    def _module(self, node: ast.Module) -> None:
+        self._write(_without_docstring(node))
 
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        """Keep the names of its arguments from being taken for others."""
-        return self._function(node, [node.body])
-
-    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
-        """Number the names that it binds."""
-        return self._comprehension(node)
-
-    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
-        """Number the names that it binds."""
-        return self._comprehension(node)
-
-    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
-        """Number the names that it binds."""
-        return self._comprehension(node)
-
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
-        """Number the names that it binds."""
-        return self._comprehension(node)
-
-    def _function(self, node: _Function, body: Sequence[ast.AST]) -> ast.AST:
-        self._each(node, [name for name in node._fields if name != "body"])  # decorators, defaults: of the outside
-        taken = _arguments(node.args)
+    def _class(self, node: ast.ClassDef) -> None:
+        """Write a class, whose own names are seen from outside."""
+        self._fields(node, "body")
+        body = _without_docstring(node)
         bound = _Bound(body)
-        before = self._enter(bound.stored.keys() - bound.others.keys() - taken.keys(), bound, taken)
-        self._each(node, ["body"])
-        self._names, self._inner = before
-        return node
-
-    def _comprehension(self, node: _Comprehension) -> ast.AST:
-        first = node.generators[0]
-        first.iter = self.visit(first.iter)  # the one part that is of the outside
-        outer, first.iter = first.iter, ast.Constant(None)
-        bound = _Bound([item.target for item in node.generators])
-        before = self._enter(bound.stored.keys(), bound, {})
-        self.generic_visit(node)
-        self._names, self._inner = before
-        first.iter = outer
-        return node
-
-    def _enter(
-        self, local: Iterable[str], bound: "_Bound", taken: Mapping[str, None]
-    ) -> tuple[dict[str, str], dict[str, str]]:
-        """Begin a scope in which `local` names are numbered, and what is bound otherwise is called as it is."""
         before = self._names, self._inner
-        renamed = dict.fromkeys(local)
+        self._names = {**self._inner, **{name: name for name in (*bound.stored, *bound.others)}}
+        self._write(body)
+        self._names, self._inner = before
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._scope(node, _without_docstring(node))
+
+    def _lambda(self, node: ast.Lambda) -> None:
+        self._scope(node, [node.body])
+
+    def _scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, body: Sequence[ast.AST]) -> None:
+        self._fields(node, "body")  # decorators, defaults: of the outside
+        taken = _arguments(node.args)
+        before = self._enter(_Bound(body), taken)
+        self._write(body)
+        self._names, self._inner = before
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
+        first = node.generators[0]
+        self._write(first.iter)  # the one part that is of the outside
+        before = self._enter(_Bound([item.target for item in node.generators]), ())
+        for name in node._fields:
+            if name != "generators":
+                self._write(getattr(node, name))
+        for item in node.generators:
+            self._out.append("for")
+            self._fields(item, *(("iter",) if item is first else ()))
+        self._names, self._inner = before
+
+    def _enter(self, bound: "_Bound", taken: Sequence[str]) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Begin a scope in which what is assigned alone is numbered, and what is bound otherwise is called as it is."""
+        before = self._names, self._inner
         names = {**self._inner, **{name: name for name in (*bound.others, *taken)}}
         for name in bound.stored:
-            if name in renamed and not name.startswith("__"):  # a class would make another name of it
-                names[name] = f"{self._count}"
+            if name not in bound.others and name not in taken:
+                # A class would make another name of one that begins with two underscores.
+                names[name] = name if name.startswith("__") else str(self._count)
                 self._count += 1
-            else:
-                names[name] = name
         self._names = self._inner = names
         return before
 
-    def _each(self, node: ast.AST, fields: Iterable[str]) -> None:
-        """Visit some fields of a node."""
-        for name in fields:
-            value = getattr(node, name, None)
-            if isinstance(value, list):
-                value[:] = [self.visit(item) if isinstance(item, ast.AST) else item for item in value]  # pyright: ignore
-            elif isinstance(value, ast.AST):
-                setattr(node, name, self.visit(value))
+
+_WRITERS: Mapping[type[ast.AST], Any] = {
+    ast.Name: _Normal._name,  # pyright: ignore[reportPrivateUsage]
+    ast.Nonlocal: _Normal._nonlocal,  # pyright: ignore[reportPrivateUsage]
+    ast.Module: _Normal._module,  # pyright: ignore[reportPrivateUsage]
+    ast.ClassDef: _Normal._class,  # pyright: ignore[reportPrivateUsage]
+    ast.FunctionDef: _Normal._function,  # pyright: ignore[reportPrivateUsage]
+    ast.AsyncFunctionDef: _Normal._function,  # pyright: ignore[reportPrivateUsage]
+    ast.Lambda: _Normal._lambda,  # pyright: ignore[reportPrivateUsage]
+    ast.ListComp: _Normal._comprehension,  # pyright: ignore[reportPrivateUsage]
+    ast.SetComp: _Normal._comprehension,  # pyright: ignore[reportPrivateUsage]
+    ast.DictComp: _Normal._comprehension,  # pyright: ignore[reportPrivateUsage]
+    ast.GeneratorExp: _Normal._comprehension,  # pyright: ignore[reportPrivateUsage]
+}
 
 
-class _Bound(ast.NodeVisitor):
+_DEFINITIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda})
+_COMPREHENSIONS = frozenset({ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp})
+_NAMING = frozenset({ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping, ast.alias, ast.Global})
+
+
+class _Bound:
     """Find what a scope binds itself: `stored` by assignment, `others` in ways that are left as they are.
 
     What functions, classes and comprehensions within it bind is theirs, but for the walrus of comprehensions.
@@ -171,31 +173,71 @@ class _Bound(ast.NodeVisitor):
     def __init__(self, body: Iterable[ast.AST]) -> None:
         self.stored: dict[str, None] = {}
         self.others: dict[str, None] = {}
-        self._within = 0  # comprehensions
+        self._outer: set[str] = set()  # names of the function around
         for node in body:
-            self.visit(node)
+            self._look(node, within=False)
+        for name in self._outer:
+            self.stored.pop(name, None)
 
-    def generic_visit(self, node: ast.AST) -> None:
-        """Look at a node, and into it as far as its scope goes."""
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if not self._within:
-                self.stored.setdefault(name)
-            case ast.NamedExpr(target=ast.Name(id=name)):
-                self.stored.setdefault(name)
-                self.visit(node.value)
-            case ast.Global(names=names) | ast.Nonlocal(names=names):
-                for name in names:
-                    if isinstance(node, ast.Global):
-                        self.others.setdefault(name)
-                    else:
-                        self._outer.setdefault(name)
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
-                self._definition(node)
-            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                self._within += 1
-                super().generic_visit(node)
-                self._within -= 1
-            case _:
-                for name in _named_by(node):
-                    self.others.setdefault(name)
-                super().generic_visit(node)
+    def _look(self, node: ast.AST, *, within: bool) -> None:
+        """Look at a node, and into it as far as the scope goes; `within` a comprehension only the walrus binds."""
+        kind = type(node)
+        if isinstance(node, ast.Name):
+            if not within and not isinstance(node.ctx, ast.Load):
+                self.stored.setdefault(node.id)
+            return
+        if isinstance(node, ast.NamedExpr):
+            self.stored.setdefault(node.target.id)
+        elif isinstance(node, ast.Nonlocal):
+            self._outer.update(node.names)
+        elif kind in _NAMING or kind in _DEFINITIONS:
+            self.others.update(dict.fromkeys(_named_by(node)))
+        within = within or kind in _COMPREHENSIONS
+        for part in _parts(node, but_body=kind in _DEFINITIONS):
+            self._look(part, within=within)
+
+
+def _parts(node: ast.AST, *, but_body: bool) -> Iterator[ast.AST]:
+    """Give the nodes in a node; of a definition those alone that are evaluated where it stands."""
+    for name in node._fields:
+        if but_body and name == "body":
+            continue
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            yield value
+        elif isinstance(value, list):
+            for item in value:  # pyright: ignore[reportUnknownVariableType]
+                if isinstance(item, ast.AST):
+                    yield item
+
+
+def _named_by(node: ast.AST) -> list[str]:
+    """Return the names that a node binds, or declares, other than by assignment."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            return [name]
+        case ast.MatchMapping(rest=str(name)):
+            return [name]
+        case ast.alias(name=name, asname=other):
+            return [other or name.partition(".")[0]]
+        case ast.Global(names=names):
+            return names
+        case _:
+            return []
+
+
+def _arguments(arguments: ast.arguments) -> list[str]:
+    """Return the names of arguments: callers may use them."""
+    listed = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return [item.arg for item in listed if item is not None]
+
+
+def _without_docstring(
+    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
+) -> Sequence[ast.AST]:
+    body = node.body
+    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        return body[1:] or [ast.Pass()]
+    return body

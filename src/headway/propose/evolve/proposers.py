@@ -1,23 +1,34 @@
 """Who proposes changes: a model, a command-line agent, a Python function. Each answers a `Context`."""
 
+import contextlib
+import os
+import secrets
 import tempfile
+import threading
+import time
+import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import final
 
-from headway.core import UsageError
-from headway.llm import CommandAgent, Message, Model, Request
+from headway.core import HeadwayError, UsageError
+from headway.llm import CommandAgent, Message, Model, ModelError, Request
 from headway.propose.evolve.answers import parse_answer
 from headway.propose.evolve.context import Context, Proposed
 from headway.propose.evolve.prompt import INSTRUCTIONS, prompt_of
+from headway.sandbox import processes
 
 __all__ = ["AgentProposer", "FunctionProposer", "ModelProposer", "Proposer"]
 
 _PROMPT_TOKENS = 12_000
 _ANSWER_TOKENS = 8_000
 _AGENT_SECONDS = 900.0
+_END_SECONDS = 10.0
+_MARK = "HEADWAY_PROPOSER"
+_LARGEST_BYTES = 4_000_000  # of a file that an agent wrote; what may be proposed is far smaller
 
 
 class Proposer(ABC):
@@ -32,7 +43,15 @@ class Proposer(ABC):
 
     @abstractmethod
     def propose(self, context: Context) -> Proposed:
-        """Return a change of the parent. Raise `UsageError` for an answer without one, `ModelError` where none came."""
+        """Return a change of the parent.
+
+        Raise `UsageError` for an answer without one, `ModelError` where none came, and `HeadwayError` for what asking
+        again cannot mend.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what still runs, as nobody waits for it any more."""
 
 
 @final
@@ -76,6 +95,9 @@ class ModelProposer(Proposer):
             raise
         return replace(found, tokens=tokens, dollars=answer.dollars, seconds=answer.seconds)
 
+    def close(self) -> None:
+        """Do nothing: a request that is under way runs nothing here."""
+
 
 @final
 class FunctionProposer(Proposer):
@@ -94,21 +116,47 @@ class FunctionProposer(Proposer):
         return self._name
 
     def propose(self, context: Context) -> Proposed:
-        """Call the function. Raise `UsageError` where it returns no text."""
-        answer = self._function(prompt_of(context, tokens=self._prompt_tokens), context.seed)
+        """Call the function. Raise `HeadwayError` where it fails or returns no text: it would do so again."""
+        prompt = prompt_of(context, tokens=self._prompt_tokens)
+        try:
+            answer = self._function(prompt, context.seed)
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            raise HeadwayError(
+                f"The proposer {self._name} failed with seed {context.seed}: {type(error).__name__}: {error} "
+                f"({last.filename}, line {last.lineno}: {last.line}). Mend it, and go on with: headway resume"
+            ) from error
         if not isinstance(answer, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"{self._name} returned {type(answer).__name__}. Expected the text of an answer.")
+            raise HeadwayError(
+                f"The proposer {self._name} returned {type(answer).__name__}, expected the text of an answer. Mend it, "
+                "and go on with: headway resume"
+            )
         return parse_answer(answer, sorted(context.parent.files))
+
+    def close(self) -> None:
+        """Do nothing: a call is over when it returns."""
 
 
 @final
 class AgentProposer(Proposer):
-    """Let a command-line agent edit the parent's files, in a folder that holds these alone and the task."""
+    """Let a command-line agent edit the parent's files, in a folder that holds these alone and the task.
+
+    `environment` is added to that of the agent.
+    """
 
     def __init__(
-        self, agent: CommandAgent, *, seconds: float = _AGENT_SECONDS, prompt_tokens: int = _PROMPT_TOKENS
+        self,
+        command: str,
+        *,
+        seconds: float = _AGENT_SECONDS,
+        prompt_tokens: int = _PROMPT_TOKENS,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self._agent = agent
+        self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
+        self._lock = threading.Lock()
+        self._running = 0
+        self._closed = False
+        self._agent = CommandAgent(command, environment={**os.environ, **environment, _MARK: self._mark})
         self._seconds = seconds
         self._prompt_tokens = prompt_tokens
 
@@ -119,19 +167,43 @@ class AgentProposer(Proposer):
 
     def propose(self, context: Context) -> Proposed:
         """Lay the files out, run the agent, and read what it changed."""
-        with tempfile.TemporaryDirectory(prefix="headway-agent-") as place:
+        with tempfile.TemporaryDirectory(prefix="headway-agent-", ignore_cleanup_errors=True) as place:
             folder = Path(place)
             _write(folder, context.parent.files)
             prompt = prompt_of(context, tokens=self._prompt_tokens)
             task = f"{_TASK}\n\n{prompt}"
-            ended = self._agent.edit(folder, task, seconds=self._seconds)
+            with self._counted():
+                ended = self._agent.edit(folder, task, seconds=self._seconds)
             changed = _changed(folder, context.parent.files)
         if not changed:
-            how = "was ended at its limit" if ended.timed_out else f"ended with exit code {ended.code}"
+            limit = f"was ended at its limit of {self._seconds:.0f} s"
+            how = limit if ended.timed_out else f"ended with exit code {ended.code}"
             last = ended.output.strip().splitlines()[-1:] or ["nothing"]
-            raise UsageError(f"The agent {how} and changed none of the files. It said last: {last[0][:200]}")
+            text = f"The agent {how} and changed none of the files. It said last: {last[0][:200]}"
+            raise UsageError(text) if ended.ok else ModelError(f"{text}. Run {self.name} by hand to see why.")
         note = next((line for line in reversed(ended.output.splitlines()) if line.lower().startswith("idea:")), "")
         return Proposed(note=note[5:].strip()[:200], files=changed, seconds=ended.seconds)
+
+    def close(self) -> None:
+        """End the agents that still run, and all that they started; no other one begins."""
+        self._closed = True
+        deadline = time.monotonic() + _END_SECONDS
+        while self._running and time.monotonic() < deadline:
+            processes.end_carrying(f"{_MARK}={self._mark}")
+            time.sleep(0.01)
+
+    @contextlib.contextmanager
+    def _counted(self) -> Generator[None]:
+        """Count an agent while it runs. Raise `ModelError` once nobody waits for it any more."""
+        with self._lock:
+            self._running += 1
+        try:
+            if self._closed:
+                raise ModelError(f"{self.name} is not asked any more, as the session has ended.")
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
 
 
 _TASK = (
@@ -149,15 +221,16 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _changed(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
-    """Return the new texts of files that were changed; links and what is no text are left as they were."""
+    """Return the new texts of files that were changed; links, what is no text, or gone, or huge, count as unchanged."""
     found: dict[str, str] = {}
     for path, text in files.items():
         place = folder / path
-        if place.is_file() and not place.is_symlink():
-            try:
-                now = place.read_bytes().decode()
-            except UnicodeDecodeError:
-                continue
-            if now != text:
-                found[path] = now
+        if place.resolve() != folder.resolve() / path or not place.is_file() or place.stat().st_size > _LARGEST_BYTES:
+            continue
+        try:
+            now = place.read_bytes().decode()
+        except (UnicodeDecodeError, OSError):
+            continue
+        if now != text:
+            found[path] = now
     return found

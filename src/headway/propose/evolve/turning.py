@@ -5,11 +5,11 @@ part of their range, on the scale on which the range is searched; what it brings
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, final
 
-from headway.core import Choice, Parameter, Scalar, Space, SpaceError, UsageError
+from headway.core import Choice, Parameter, Scalar, Space, UsageError, exists
 from headway.propose.evolve.context import Context, Proposed
 from headway.propose.evolve.proposers import Proposer
 
@@ -39,43 +39,58 @@ class KnobProposer(Proposer):
     def propose(self, context: Context) -> Proposed:
         """Turn one knob or a few. Raise `UsageError` where the parent has none of them."""
         random = Random(f"near {context.seed}")
-        held = {name: value for name, value in context.knobs.items() if name in self._space.parameters}
+        held = self._existing({name: value for name, value in context.knobs.items() if name in self._space.parameters})
         if not held:
             raise UsageError("The program has none of the knobs of the search space any more.")
-        for _ in range(_TRIES):
-            turned = self._turned(held, random)
+        for trying in range(_TRIES):
+            turned = self._turned(held, random, _STEP * (1 + trying / 5))  # wider, where the next value is far
             if turned:
                 return Proposed(note=_told(held, turned), config=turned)
         raise UsageError("No step changes any of the knobs.")
 
-    def _turned(self, held: Mapping[str, Scalar], random: Random) -> dict[str, Any]:
+    def close(self) -> None:
+        """Do nothing: it starts nothing."""
+
+    def _turned(self, held: Mapping[str, Scalar], random: Random, step: float) -> dict[str, Any]:
         names = sorted(held)
         count = 1
         while count < len(names) and random.random() < _AGAIN:
             count += 1
         found: dict[str, Any] = {}
         for name in random.sample(names, count):
-            value = _stepped(self._space.parameters[name], held[name], random)
+            value = _stepped(self._space.parameters[name], held[name], random, step)
             if value != held[name]:
                 found[name] = value
-        try:
-            self._space.check({**{key: parameter.at(0.5) for key, parameter in self._space}, **held, **found})
-        except SpaceError:  # the parent's own values may lie outside, as somebody wrote them
-            return found if all(self._space.parameters[name].problem(found[name]) is None for name in found) else {}
-        return found
+        existing = self._existing({**held, **found})
+        return {name: value for name, value in found.items() if name in existing}
+
+    def _existing(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return the values of knobs whose conditions hold beside the others."""
+        beside = {**self._space.constants, **values}
+        return {name: value for name, value in values.items() if exists(self._space.parameters[name], beside)}
 
 
-def _stepped(parameter: Parameter, value: Scalar, random: Random) -> Scalar:
-    """Return a value near another one, within the parameter's range."""
+def _stepped(parameter: Parameter, value: Scalar, random: Random, step: float) -> Scalar:
+    """Return a value near another one, within the parameter's range. `step` is the sd, in ranges."""
     if isinstance(parameter, Choice):
-        return random.choice(list(parameter.values))
+        return _other(parameter.values, value, random, step)
     low, high = float(parameter.low), float(parameter.high)
     if not isinstance(value, int | float) or not low <= value <= high or low == high:
         return parameter.at(random.random())
     begin, end, here = (math.log(low), math.log(high), math.log(value)) if parameter.log else (low, high, float(value))
-    moved = (here - begin) / (end - begin) + random.gauss(0, _STEP)
+    moved = (here - begin) / (end - begin) + random.gauss(0, step)
     folded = abs(moved) if moved < 1 else 2 - moved  # what would leave the range is turned back into it
     return parameter.at(min(max(folded, 0.0), 1.0))
+
+
+def _other(values: Sequence[Scalar], value: Scalar, random: Random, step: float) -> Scalar:
+    """Return another of some values: where all are numbers, one near the present one in their order."""
+    ranks = sorted(item for item in values if isinstance(item, int | float) and not isinstance(item, bool))
+    if len(ranks) < len(values) or value not in ranks:
+        return random.choice([item for item in values if item != value] or list(values))
+    here, far = ranks.index(value), max(1, round(abs(random.gauss(0, step)) * len(ranks)))
+    near = [place for place in (here - far, here + far) if 0 <= place < len(ranks)]
+    return ranks[random.choice(near)] if near else value
 
 
 def _told(held: Mapping[str, Scalar], turned: Mapping[str, Any]) -> str:

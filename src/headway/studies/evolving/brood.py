@@ -1,38 +1,45 @@
 """Ask proposers, several at a time, and hand out what they answer: no trial should wait for a model."""
 
+import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from headway.core import HeadwayError, UsageError
 from headway.llm import CeilingReached, ModelError
 from headway.propose.evolve import Context, Proposed, Proposer
+from headway.studies.evolving.keeping import Answer, Keeper
 
-__all__ = ["Answer", "Brood"]
+__all__ = ["Brood"]
 
 _MODEL_ERRORS = 5  # in a row, of one proposer: then it is not asked again
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Hold what a proposer answered about a parent: a proposal, or in words why there is none."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Hold a request that is under way."""
 
-    proposer: str
+    proposer: Proposer
     parent: str
-    proposed: Proposed | None
-    refused: str = ""
+    seed: int
+    future: "Future[Proposed]"
 
 
 class Brood:
-    """Hold the proposers of a session. `at_once` requests are under way at most, but for instant proposers."""
+    """Hold the proposers of a session. `at_once` requests are under way at most, but for instant proposers.
 
-    def __init__(self, proposers: Sequence[Proposer], *, at_once: int) -> None:
+    Threads ask, and none is waited for when the session ends. What they bring is kept in files until it is a program in
+    the record, as it may have cost money.
+    """
+
+    def __init__(self, proposers: Sequence[Proposer], *, at_once: int, keeper: Keeper) -> None:
         self._proposers = list(proposers)
+        self._all = tuple(proposers)
         self._at_once = at_once
-        self._pool: ThreadPoolExecutor | None = None
-        self._asked: deque[tuple[Proposer, str, Future[Proposed]]] = deque()
-        self._answers: deque[Answer] = deque()
+        self._keeper = keeper
+        self._asked: deque[_Asked] = deque()
+        self._answers: deque[Answer] = deque(keeper.kept())
         self._errors: dict[str, int] = {}
         self._turn = 0
         self.note: str | None = None  # why the last proposer was given up
@@ -56,38 +63,37 @@ class Brood:
         """Ask the next proposer in turn."""
         proposer = self._proposers[self._turn % len(self._proposers)]
         self._turn += 1
+        asked = _Asked(proposer, parent, context.seed, Future())
         if proposer.instant:
-            future: Future[Proposed] = Future()
-            try:
-                future.set_result(proposer.propose(context))
-            except Exception as error:
-                future.set_exception(error)
-            self._take_in(proposer, parent, future)
+            _answer(asked, context, None)
+            self._take_in(asked)
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="headway-proposer")
-        self._asked.append((proposer, parent, self._pool.submit(proposer.propose, context)))
+        # A thread of its own, that the interpreter does not wait for when it ends, as it would for those of a pool: an
+        # answer may take many minutes.
+        threading.Thread(
+            target=_answer, args=(asked, context, self._keeper), name="headway-proposer", daemon=True
+        ).start()
+        self._asked.append(asked)
 
     def take(self) -> Answer | None:
         """Return an answer that has come, the first one first; None where none has."""
-        for item in list(self._asked):
-            if item[2].done():
-                self._asked.remove(item)
-                self._take_in(*item)
+        for asked in [item for item in self._asked if item.future.done()]:
+            self._asked.remove(asked)
+            self._take_in(asked)
         return self._answers.popleft() if self._answers else None
 
     def close(self) -> None:
-        """Wait for nobody: what is still under way answers nothing any more."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        """Wait for nobody, and end what proposers have started."""
+        for proposer in self._all:
+            proposer.close()
 
-    def _take_in(self, proposer: Proposer, parent: str, future: "Future[Proposed]") -> None:
+    def _take_in(self, asked: _Asked) -> None:
         """Turn what came of a request into an answer. An error that is nobody's answer is raised as it is."""
+        proposer = asked.proposer
         try:
-            found = future.result()
+            found = asked.future.result()
         except CeilingReached as error:
             self._give_up(proposer, str(error))
-            return
         except ModelError as error:
             self._errors[proposer.name] = self._errors.get(proposer.name, 0) + 1
             if self._errors[proposer.name] >= _MODEL_ERRORS:
@@ -96,13 +102,31 @@ class Brood:
                 raise HeadwayError(
                     f"Nobody is left to propose. {error} The study is paused; go on with: headway resume"
                 ) from error
-            return
         except UsageError as error:
-            self._answers.append(Answer(proposer=proposer.name, parent=parent, proposed=None, refused=str(error)))
-            return
-        self._errors.pop(proposer.name, None)
-        self._answers.append(Answer(proposer=proposer.name, parent=parent, proposed=found))
+            self._errors.pop(proposer.name, None)  # it answered
+            self._answers.append(_answered(asked, None, refused=str(error)))
+        else:
+            self._errors.pop(proposer.name, None)
+            self._answers.append(_answered(asked, found))
 
     def _give_up(self, proposer: Proposer, why: str) -> None:
-        self._proposers = [item for item in self._proposers if item is not proposer]
-        self.note = f"{proposer.name} is not asked any more: {why}"
+        if any(item is proposer for item in self._proposers):
+            self._proposers = [item for item in self._proposers if item is not proposer]
+            self.note = f"{proposer.name} is not asked any more: {why}"
+
+
+def _answer(asked: _Asked, context: Context, keeper: Keeper | None) -> None:
+    """Ask, and keep what comes before anybody knows of it."""
+    try:
+        found = asked.proposer.propose(context)
+        if keeper is not None:
+            keeper.keep(_answered(asked, found))
+        asked.future.set_result(found)
+    except BaseException as error:
+        asked.future.set_exception(error)
+
+
+def _answered(asked: _Asked, proposed: Proposed | None, refused: str = "") -> Answer:
+    return Answer(
+        proposer=asked.proposer.name, parent=asked.parent, seed=asked.seed, proposed=proposed, refused=refused
+    )

@@ -6,6 +6,8 @@ is judged as everywhere else, on fresh seeds.
 """
 
 import json
+import math
+import warnings
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -20,7 +22,8 @@ from headway.store import Store, StudyRecord, TrialRecord, candidate_id
 from headway.studies.declaration import Declaration
 from headway.studies.doubts import TrialDoubts
 from headway.studies.evolving.archive import Archive
-from headway.studies.evolving.brood import Answer, Brood
+from headway.studies.evolving.brood import Brood
+from headway.studies.evolving.keeping import Answer, Keeper
 from headway.studies.evolving.proposers import proposers_of
 from headway.studies.ledger import Key
 from headway.studies.plan import Proposal, StudyPlan
@@ -29,8 +32,10 @@ from headway.studies.repositories import changed_from
 __all__ = ["EvolvePlan"]
 
 _USELESS_IN_A_ROW = 100  # answers without a new program, after which there is nothing new to expect
+_USELESS_BESIDE = 20  # while trials run: then what they come to is waited for, and changes who is asked about what
 _AHEAD = 2  # answers that wait for a worker, beside one for each
 _LONGEST_TASK = 3000  # characters of what a repository says of itself
+_REQUESTS_AT_ONCE = 16  # written to the record together: they only keep seeds from coming twice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,7 @@ class _New:
     note: str
     tokens: int
     dollars: float | None
+    seed: int
 
 
 class EvolvePlan(StudyPlan):
@@ -58,16 +64,24 @@ class EvolvePlan(StudyPlan):
         turns = any(text.startswith("tune:") for text in study.proposers)
         self._archive = Archive(store, experiment, _task(experiment), turns=turns)
         self._archive.enter(self.baseline, 0, None, "the program as it was", form=normal_form(experiment.sources))
+        models = store.folder / "models"
+        self._keeper = Keeper(models / "waiting" / str(record.id))
         self._brood = Brood(
-            proposers_of(study.proposers, experiment, store.folder / "models", study.ceiling),
+            proposers_of(study.proposers, experiment, models, study.ceiling),
             at_once=_AHEAD + (study.workers or 2),
+            keeper=self._keeper,
         )
         self._random = Random(f"evolve {study.seed}")
         self._doubts = None if study.trust is None else TrialDoubts(store, record, experiment)
         self._new: dict[int, _New] = {}
         self._ready: list[Proposal] = []
-        self._asked = 0  # requests of all sessions: the seed of the next
+        self._asked = self._written = (
+            0  # requests of all sessions: the seed of the next; and how many are in the record
+        )
         self._useless = 0
+        self._refusal = ""  # the last one
+        self._begun: list[int] = []  # seeds of answers that are written with the transaction that is under way
+        self._cleared: set[str] = set()  # whose code was looked at, and nothing seen
 
     # the engine's questions
 
@@ -82,7 +96,9 @@ class EvolvePlan(StudyPlan):
             if TrialState(place.state).ended and place.trial not in stale and place.role != Role.CONFIRM:
                 value = place.value if place.state == TrialState.COMPLETE else None
                 self._take_in(place.candidate, value, lambda trial=place.trial: _why(self._store.trials.get(trial)))
-        self._asked = int(self._store.studies.spending(self._record.id).get("requests", 0))
+        self._written = int(self._store.studies.spending(self._record.id).get("requests", 0))
+        self._asked = max(self._written, self._number)
+        self._random = Random(f"evolve {self._study.seed} {self._asked}")
         return recalled
 
     def next(self, running: Sequence[Assignment]) -> Assignment | None:
@@ -111,14 +127,19 @@ class EvolvePlan(StudyPlan):
             studies.charge(study, "tokens", new.tokens)
         if new.dollars:
             studies.charge(study, "dollars", new.dollars)
+        if self._asked - self._written >= _REQUESTS_AT_ONCE:
+            self._write_requests()
+        self._begun.append(new.seed)
 
     def done(self) -> bool:
-        """Tell whether all has ended that will ever be asked for."""
-        return self.next(()) is None and not self._brood.waiting
+        """Tell whether all has ended that will ever be asked for; answers are waited for as long as they can be run."""
+        return self.next(()) is None and (self._search_over or not self._brood.waiting)
 
     def ended(self, assignment: Assignment, trial: TrialRecord, *, reused: bool) -> None:
         """Take in a trial that ended."""
         super().ended(assignment, trial, reused=reused)
+        self._forget_begun()
+        self._useless = 0
         if assignment.role != Role.CONFIRM:
             value = trial.value if trial.state == TrialState.COMPLETE else None
             self._take_in(trial.candidate, value, lambda: _why(trial))
@@ -126,6 +147,9 @@ class EvolvePlan(StudyPlan):
     def close(self) -> None:
         """Ask nobody any more."""
         self._brood.close()
+        self._forget_begun()
+        if self._asked > self._written:
+            self._write_requests()
 
     # what a verdict needs
 
@@ -174,8 +198,13 @@ class EvolvePlan(StudyPlan):
             self._search_over = not busy
             return False
         asked_all = self._brood.over and not self._brood.waiting and not self._ready
-        if asked_all or self._useless_for_long():
+        if asked_all or self._useless_for_long(busy):
             self._search_over = not busy and not self._store.studies.waiting(self._record.id)
+            if self._search_over and not asked_all:
+                self._note = (
+                    f"The last {self._useless} answers brought no new program, so the search ended. The last one: "
+                    f"{self._refusal}"
+                )
             return not self._search_over
         return True
 
@@ -185,7 +214,7 @@ class EvolvePlan(StudyPlan):
 
     def _ask(self, busy: set[Key], *, again: bool = True) -> Assignment | None:
         """Ask for children until a program is ready or nobody more can be asked; or return who is worth a score."""
-        while not self._ready and self._brood.room and not self._useless_for_long():
+        while not self._ready and self._brood.room and not self._useless_for_long(busy):
             choice = self._chosen()
             candidate = self._archive.candidate(choice.node)
             if choice.kind == "again":
@@ -209,7 +238,11 @@ class EvolvePlan(StudyPlan):
         self, candidate: str, config: Mapping[str, Any], seed: int, role: Role, number: int, *, scheduled: bool = False
     ) -> Assignment:
         plain = super()._assign(candidate, config, seed, role, number, scheduled=scheduled)
-        return replace(plain, note=self._archive.note(candidate) or None) if number else plain
+        if not number:
+            return plain
+        new = self._new.get(number)
+        patch = self._archive.record(candidate).patch if new is None else new.patch
+        return plain if patch is None else replace(plain, note=self._archive.note(candidate))
 
     def _assign_again(self, candidate: str, busy: set[Key]) -> Assignment:
         """Return a run of a candidate with a seed that is new to it, and none of those that verdicts are read from."""
@@ -224,14 +257,15 @@ class EvolvePlan(StudyPlan):
         return self._assign(candidate, config, self._study.seed, Role.SEARCH, number)
 
     def _from_queue(self) -> Proposal | None:
-        """Return what a person or an agent proposed; it takes its place in the tree."""
-        proposal = super()._from_queue()
-        if proposal is not None:
+        """Return what a person or an agent proposed and was not there before; it takes its place in the tree."""
+        while (proposal := super()._from_queue()) is not None:
             number, candidate, _ = proposal
             self._number = number
-            record = self._store.studies.proposals(self._record.id, [number])[0]
-            self._archive.enter(candidate, number, record.parents[0] if record.parents else None, record.note)
-        return proposal
+            if not self._archive.has(candidate):
+                record = self._store.studies.proposals(self._record.id, [number])[0]
+                self._archive.enter(candidate, number, record.parents[0] if record.parents else None, record.note)
+                return proposal
+        return None
 
     def _next_open(self, busy: set[Key]) -> Assignment | None:
         for number, candidate in self._open.items():
@@ -255,6 +289,8 @@ class EvolvePlan(StudyPlan):
                 except UsageError as error:
                     refused = str(error)
             self._useless += 1
+            self._refusal = refused
+            self._keeper.forget(answer.seed)
             self._archive.refused(refused, "" if answer.proposed is None else answer.proposed.note)
             self._pay(answer.proposed)
 
@@ -263,7 +299,14 @@ class EvolvePlan(StudyPlan):
         above = self._archive.record(answer.parent)
         patches: list[Patch] = [WholeFiles(dict(proposed.files))] if proposed.files else []
         patches += [parse_patch(text, file) for text, file in proposed.patches]
-        change = changed_from(self._repository, self._study.baseline, above, patches=patches, config=proposed.config)
+        change = changed_from(
+            self._repository,
+            self._study.baseline,
+            above,
+            patches=patches,
+            config=proposed.config,
+            files=self._archive.files(answer.parent),
+        )
         files = {**self._repository.sources, **self._repository.files(change.config, _texts(change.patch))}
         _refuse_broken(files, change.paths)
         form = normal_form(files)
@@ -281,6 +324,7 @@ class EvolvePlan(StudyPlan):
             note=proposed.note,
             tokens=proposed.tokens,
             dollars=proposed.dollars,
+            seed=answer.seed,
         )
         self._archive.enter(candidate, self._number, answer.parent, proposed.note, form=form)
         return self._number, candidate, change.config
@@ -291,18 +335,25 @@ class EvolvePlan(StudyPlan):
         if proposed is not None and proposed.dollars:
             self._store.studies.charge(self._record.id, "dollars", proposed.dollars)
 
-    def _useless_for_long(self) -> bool:
-        if self._useless < _USELESS_IN_A_ROW:
-            return False
-        self._note = f"The last {self._useless} answers brought no new program, so the search ended."
-        return True
+    def _write_requests(self) -> None:
+        self._store.studies.charge(self._record.id, "requests", self._asked - self._written)
+        self._written = self._asked
+
+    def _forget_begun(self) -> None:
+        """Let go of answers whose programs are in the record by now."""
+        for seed in self._begun:
+            self._keeper.forget(seed)
+        self._begun.clear()
+
+    def _useless_for_long(self, busy: set[Key]) -> bool:
+        return self._useless >= (_USELESS_BESIDE if busy else _USELESS_IN_A_ROW)
 
     # what was seen
 
     def _take_in(self, candidate: str, value: float | None, why: Callable[[], str]) -> None:
-        if not self._archive.has(candidate):
-            return
-        if value is None:
+        if not self._archive.has(candidate) or (value is None and candidate == self.baseline):
+            return  # where the first program fails with one seed, its others still say what it is worth
+        if value is None or not math.isfinite(value):
             self._archive.failed(candidate, why())
         else:
             self._archive.scored(candidate, value)
@@ -311,8 +362,12 @@ class EvolvePlan(StudyPlan):
         """Tell whether nothing speaks against a candidate's score; looked at only for those who matter."""
         if self._doubts is None or candidate == self.baseline or self._study.trust != "as printed":
             return True
+        if candidate in self._cleared:
+            return True
         first = self.trial(candidate, self._study.seed)
         doubts = () if first is None else self._doubts.of_trial(first)
+        if first is not None and not doubts:
+            self._cleared.add(candidate)
         if doubts:
             self.flagged[candidate] = doubts
             self._archive.drop(candidate)
@@ -328,7 +383,9 @@ def _refuse_broken(files: Mapping[str, str], paths: Sequence[str]) -> None:
     for path in paths:
         if path.endswith(".py"):
             try:
-                compile(files[path], path, "exec", dont_inherit=True)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of the proposed code: a trial's output has them
+                    compile(files[path], path, "exec", dont_inherit=True)
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 line = getattr(error, "lineno", None)
                 where = f", line {line}" if line else ""

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from headway.core import UsageError
+from headway.engine.lease import own_mark
 from headway.experiments.repositories import RepositoryExperiment
-from headway.llm import Cached, CommandAgent, Metered, Model, model_of
+from headway.llm import Cached, Metered, Model, model_of
 from headway.propose.evolve import AgentProposer, FunctionProposer, KnobProposer, ModelProposer, Proposer
 from headway.studies.proposing import Ceiling, kind_of
 
-__all__ = ["proposers_of"]
+__all__ = ["check_proposers", "proposers_of"]
 
 
 def proposers_of(
@@ -24,10 +25,21 @@ def proposers_of(
     return [_proposer(text, experiment, folder, ceiling) for text in texts]
 
 
+def check_proposers(texts: Sequence[str], experiment: RepositoryExperiment, ceiling: Ceiling) -> None:
+    """Raise `UsageError` for a text that names no proposer that is there, before anything is written."""
+    for text in texts:
+        kind, rest = kind_of(text)
+        if kind == "model":
+            model_of(rest, price=ceiling.price)
+        else:
+            _proposer(text, experiment, Path(), ceiling)
+
+
 def _proposer(text: str, experiment: RepositoryExperiment, folder: Path, ceiling: Ceiling) -> Proposer:
     kind, rest = kind_of(text)
     if kind == "agent":
-        return AgentProposer(CommandAgent(rest))
+        # With the engine's mark: should Headway be killed, the next session ends what it left.
+        return AgentProposer(rest, environment=dict([own_mark().split("=", 1)]))
     if kind == "tune":
         return KnobProposer(experiment.space)
     if kind == "function":
@@ -53,7 +65,10 @@ def _function(text: str, folder: Path) -> Callable[[str, int], str]:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"{path} cannot be loaded: {type(error).__name__}: {error}. Mend it.") from error
     found: Any = getattr(module, name, None)
     if not callable(found):
         raise UsageError(

@@ -11,7 +11,7 @@ import json
 import os
 import random
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast
 
 
@@ -26,19 +26,24 @@ def main(evaluator: str, function: str, program: str, result: str, seed: str) ->
     os.replace(result + ".part", result)
 
 
-def prepare(evaluator: str, functions: str, thresholds: str) -> Callable[[dict[str, Any]], object]:
-    """Load the evaluator; return what calls the functions in turn while the score reaches the thresholds."""
+def prepare(evaluator: str, functions: str, thresholds: str) -> Callable[[dict[str, Any]], Iterator[object]]:
+    """Load the evaluator; return what calls the functions in turn while the score reaches the thresholds.
+
+    It yields the metrics of each, so that those of a stage are known when the next one fails.
+    """
     module, names = _load(evaluator), functions.split(",")
     limits = [float(text) for text in thresholds.split(",") if text]
 
-    def evaluate(request: dict[str, Any]) -> object:
-        stages: list[dict[str, object]] = []
+    def evaluate(request: dict[str, Any]) -> Iterator[object]:
+        so_far: dict[str, object] = {}
         for index, name in enumerate(names):
-            so_far = {key: value for part in stages for key, value in part.items()}
             if 0 < index <= len(limits) and not _passes(so_far, limits[index - 1]):
                 break
-            stages.append(_metrics(module, name, request["program"]))
-        return stages
+            if index:  # each stage begins as where it is a process of its own
+                _seed(int(request["seed"]))
+            found = _metrics(module, name, request["program"])
+            so_far |= found
+            yield found
 
     return evaluate
 
@@ -79,6 +84,9 @@ def _seed(seed: int) -> None:
     numpy: Any = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed(seed % 2**32)
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)
 
 
 async def _awaited(found: Awaitable[Any]) -> Any:
