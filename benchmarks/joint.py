@@ -126,7 +126,7 @@ def _told(number: int, repeat: _Repeat) -> list[str]:
     """Say what each study did, and the verdicts."""
     lines = [
         f"Repeat {number}, {name}: {study['trials']} trials of {study['programs']} programs ({study['failed']} failed) "
-        f"in {study['wall_seconds']:.0f} s; {' + '.join(study['ideas']) or 'nothing better'}."
+        f"in {study['wall_seconds']:.0f} s: {' + '.join(study['ideas']) or 'nothing better'}"
         for name, study in repeat.studies.items()
     ]
     return lines + [f"Repeat {number}, both against {name}: {item.sentence}" for name, item in repeat.verdicts.items()]

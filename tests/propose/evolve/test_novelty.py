@@ -233,7 +233,7 @@ def behaviour(text):
 
 
 @given(st.lists(bodies(), min_size=12, max_size=40))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_programs_with_one_form_behave_alike(drawn):
     groups = collections.defaultdict(dict)
     for body in drawn:

@@ -117,6 +117,7 @@ def complete(prompt, seed):
     assert states[states.index("failed") + 1 :].count("complete") >= 5
 
 
+@pytest.mark.slow
 def test_two_proposers_take_turns_and_the_record_says_who(tmp_path):
     program = PROGRAM.replace("X = 0\n", "X = 0\nRATE = 0.25\n")
     other = "\n\ndef other(prompt, seed):\n    return complete(prompt, seed + 1)\n"
@@ -179,6 +180,7 @@ def test_more_seeds_are_more_pairs(tmp_path):
     assert evolution.summary().verdicts[0].data["seeds"] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_where_no_seed_reaches_the_program_the_best_is_named_and_not_accepted(tmp_path):
     evaluator = EVALUATOR.replace("{os.environ.get('HEADWAY_SEED')}", "")
     evolution = laid_out(tmp_path, evaluator=evaluator)

@@ -107,6 +107,7 @@ def killed(evolution, words, after, budget):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_and_pays_nothing_twice(tmp_path):
     evolution = laid_out(tmp_path)
     budget = "40 trials"
@@ -127,7 +128,7 @@ def test_killed_at_any_moment_it_goes_on_and_pays_nothing_twice(tmp_path):
     assert all(place.trial.state.ended for place in evolution.trials())
     # What was asked is a program, a refusal that the ledger of the store counts, or was under way at one of the kills.
     under_way = 3 * 4
-    told = [path for path in (evolution.store / "models" / "answers").rglob("*.json")]
+    told = list((evolution.store / "models" / "answers").rglob("*.json"))
     assert len(told) >= asked - under_way
     assert len(proposals) > 10
     waiting = list((evolution.store / "models").rglob("waiting/*/*.json"))
@@ -272,6 +273,7 @@ def test_a_function_that_fails_ends_the_session_with_its_name_and_line(tmp_path)
     whole(evolution)
 
 
+@pytest.mark.slow
 def test_what_people_propose_enters_the_tree(tmp_path):
     evolution = laid_out(tmp_path)
     with served(seconds=0.15) as server:

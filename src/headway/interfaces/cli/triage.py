@@ -71,9 +71,11 @@ def _summaries(model: str, folder: Path) -> Callable[[str], str]:
     from headway.llm import Cached, Message, Request, model_of
 
     asked = Cached(model_of(model), folder / "models" / "answers")
-    return lambda brief: asked.complete(
-        Request(messages=(Message(role="user", text=brief),), max_tokens=_SUMMARY_TOKENS, temperature=0.0)
-    ).text
+    return lambda brief: (
+        asked.complete(
+            Request(messages=(Message(role="user", text=brief),), max_tokens=_SUMMARY_TOKENS, temperature=0.0)
+        ).text
+    )
 
 
 def _progress(as_json: bool) -> Callable[[str], None] | None:

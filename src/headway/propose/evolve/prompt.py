@@ -46,7 +46,7 @@ def prompt_of(context: Context, *, tokens: int) -> str:
     left -= tokens_of(task) + 1
     parts = [f"{task}\n{metric}".strip(), parent]
     for title, items in (
-        ("Changes of it that were tried", [f"- {text}" for text in context.children]),
+        ("Changes that were tried, of it and of those it was made from", [f"- {text}" for text in context.children]),
         ("What failed lately, and why", _dead(context)),
         ("Other programs, to take ideas from", [_other(item) for item in context.others]),
     ):

@@ -17,6 +17,7 @@ __all__ = ["Archive", "Member"]
 _MOST_FILES = 256  # programs whose files are kept at hand
 _CHILDREN, _DEAD, _BEST = 8, 6, 8
 _OTHERS = 2
+_ANCESTORS, _TRIED = 4, 16  # above a program, whose changes it is told of; and how many of these
 _LONGEST = 160
 
 _Item = TypeVar("_Item")
@@ -30,6 +31,7 @@ class Member:
     number: int
     parent: int | None
     note: str
+    proposer: str
     children: list[int]
     failed: str = ""
 
@@ -54,14 +56,24 @@ class Archive:
     def __len__(self) -> int:
         return len(self._members)
 
-    def enter(self, candidate: str, number: int, parent: str | None, note: str, *, form: str | None = None) -> None:
+    def enter(
+        self,
+        candidate: str,
+        number: int,
+        parent: str | None,
+        note: str,
+        *,
+        proposer: str = "",
+        form: str | None = None,
+    ) -> None:
         """Take in a program that was proposed. One whose parent is not known descends from the first."""
         if candidate in self._nodes:
             return
         above = None if not self._members else self._nodes.get(parent or "", 0)
         node = self.beliefs.add(above)
         self._nodes[candidate] = node
-        self._members.append(Member(candidate=candidate, number=number, parent=above, note=note, children=[]))
+        member = Member(candidate=candidate, number=number, parent=above, note=note, proposer=proposer, children=[])
+        self._members.append(member)
         if above is not None:
             children = self._members[above].children
             children.append(node)
@@ -93,6 +105,16 @@ class Archive:
         self._dead[text] = (times + 1, _short(note))
         while len(self._dead) > _DEAD:
             self._dead.popitem(last=False)
+
+    def proposer(self, candidate: str) -> str:
+        """Return who proposed a program."""
+        return self._members[self._nodes[candidate]].proposer
+
+    def better(self, candidate: str) -> bool:
+        """Tell whether a program is believed to be better than its parent."""
+        node = self._nodes[candidate]
+        parent = self._members[node].parent
+        return parent is not None and self.beliefs.mean(node) > self.beliefs.mean(parent)
 
     def known(self, form: str) -> str | None:
         """Return the candidate that has this normal form, if one has."""
@@ -154,7 +176,7 @@ class Archive:
             parent=self._program(node),
             others=[self._program(other) for other in others],
             dead=[Dead(why=why, times=times, note=note) for why, (times, note) in reversed(self._dead.items())],
-            children=[text for child in reversed(member.children) if (text := self._told(child, node))],
+            children=self._tried(node),
             knobs=self._experiment.layout.knobs(self.files(member.candidate)).values if self._turns else {},
             seed=seed,
         )
@@ -180,6 +202,20 @@ class Archive:
         value, sd = self._sign * self.beliefs.mean(node), self.beliefs.sd(node)
         sure = "" if self.beliefs.deterministic else f" ± {sd:.2g}"
         return f"{self._experiment.metric} {value:.6g}{sure} ({runs} run{'' if runs == 1 else 's'})"
+
+    def _tried(self, node: int) -> list[str]:
+        """Return what became of the last changes of a program, then of those of the ones that it descends from."""
+        found: list[str] = []
+        below = -1
+        for _ in range(1 + _ANCESTORS):
+            member = self._members[node]
+            found += [
+                text for child in reversed(member.children) if child != below and (text := self._told(child, node))
+            ]
+            if member.parent is None:
+                break
+            below, node = node, member.parent
+        return found[:_TRIED]
 
     def _told(self, child: int, parent: int) -> str:
         member = self._members[child]

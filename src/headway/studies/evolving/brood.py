@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from random import Random
 
 from headway.core import HeadwayError, UsageError
 from headway.llm import CeilingReached, ModelError
@@ -33,15 +34,16 @@ class Brood:
     the record, as it may have cost money.
     """
 
-    def __init__(self, proposers: Sequence[Proposer], *, at_once: int, keeper: Keeper) -> None:
+    def __init__(self, proposers: Sequence[Proposer], *, at_once: int, keeper: Keeper, random: Random) -> None:
         self._proposers = list(proposers)
+        self._random = random
+        self._credit: dict[str, list[int]] = {}  # by name: how many of its programs beat their parents, and did not
         self._all = tuple(proposers)
         self._at_once = at_once
         self._keeper = keeper
         self._asked: deque[_Asked] = deque()
         self._answers: deque[Answer] = deque(keeper.kept())
         self._errors: dict[str, int] = {}
-        self._turn = 0
         self.note: str | None = None  # why the last proposer was given up
 
     @property
@@ -59,10 +61,25 @@ class Brood:
         """Tell whether one more may be asked now."""
         return not self.over and len(self._asked) + len(self._answers) < self._at_once
 
+    def credit(self, proposer: str, *, better: bool) -> None:
+        """Take in whether a program of a proposer is believed to be better than its parent."""
+        self._credit.setdefault(proposer, [0, 0])[0 if better else 1] += 1
+
+    def _chosen(self) -> Proposer:
+        """Draw whom to ask by how often each one's programs were better (Thompson sampling, from a uniform prior).
+
+        Of two models of which one is weak, that finds a third more in 300 trials than asking them in turns
+        (`benchmarks/archive.py`).
+        """
+        if len(self._proposers) == 1:
+            return self._proposers[0]
+        counts = ((item, self._credit.get(item.name, (0, 0))) for item in self._proposers)
+        drawn = [(self._random.betavariate(1 + won, 1 + lost), item) for item, (won, lost) in counts]
+        return max(drawn, key=lambda pair: pair[0])[1]
+
     def ask(self, parent: str, context: Context) -> None:
-        """Ask the next proposer in turn."""
-        proposer = self._proposers[self._turn % len(self._proposers)]
-        self._turn += 1
+        """Ask one proposer for a child of a parent."""
+        proposer = self._chosen()
         asked = _Asked(proposer, parent, context.seed, Future())
         if proposer.instant:
             _answer(asked, context, None)

@@ -70,6 +70,7 @@ class EvolvePlan(StudyPlan):
             proposers_of(study.proposers, experiment, models, study.ceiling),
             at_once=_AHEAD + (study.workers or 2),
             keeper=self._keeper,
+            random=Random(f"whom to ask {study.seed}"),
         )
         self._random = Random(f"evolve {study.seed}")
         self._doubts = None if study.trust is None else TrialDoubts(store, record, experiment)
@@ -91,7 +92,9 @@ class EvolvePlan(StudyPlan):
         for proposal in self._store.studies.proposals(self._record.id):
             parent = proposal.parents[0] if proposal.parents else None
             if proposal.number:
-                self._archive.enter(proposal.candidate, proposal.number, parent, proposal.note)
+                self._archive.enter(
+                    proposal.candidate, proposal.number, parent, proposal.note, proposer=proposal.proposer
+                )
         for place in self._store.places.standing(self._record.id):
             if TrialState(place.state).ended and place.trial not in stale and place.role != Role.CONFIRM:
                 value = place.value if place.state == TrialState.COMPLETE else None
@@ -326,7 +329,7 @@ class EvolvePlan(StudyPlan):
             dollars=proposed.dollars,
             seed=answer.seed,
         )
-        self._archive.enter(candidate, self._number, answer.parent, proposed.note, form=form)
+        self._archive.enter(candidate, self._number, answer.parent, proposed.note, proposer=answer.proposer, form=form)
         return self._number, candidate, change.config
 
     def _pay(self, proposed: Proposed | None) -> None:
@@ -353,10 +356,14 @@ class EvolvePlan(StudyPlan):
     def _take_in(self, candidate: str, value: float | None, why: Callable[[], str]) -> None:
         if not self._archive.has(candidate) or (value is None and candidate == self.baseline):
             return  # where the first program fails with one seed, its others still say what it is worth
-        if value is None or not math.isfinite(value):
+        first = not self._archive.runs(candidate)
+        failed = value is None or not math.isfinite(value)
+        if value is None or failed:
             self._archive.failed(candidate, why())
         else:
             self._archive.scored(candidate, value)
+        if first and candidate != self.baseline:
+            self._brood.credit(self._archive.proposer(candidate), better=not failed and self._archive.better(candidate))
 
     def _believed(self, candidate: str) -> bool:
         """Tell whether nothing speaks against a candidate's score; looked at only for those who matter."""

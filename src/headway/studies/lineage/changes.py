@@ -39,6 +39,8 @@ class Changes:
 
     def knobs(self, node: Node) -> str:
         """Return the values of a configuration that differ from the parent's."""
+        if node.changes_code and node.config == self._lineage.nodes[0].config:
+            return ""  # its code holds the values of all constants
         before: Mapping[str, Any] = {} if node.parent is None else self._lineage.nodes[node.parent].config
         names = [
             name for name in {**before, **node.config} if before.get(name, _ABSENT) != node.config.get(name, _ABSENT)

@@ -101,6 +101,8 @@ class Texts:
             case ast.Mod():
                 given = right.elts if isinstance(right, ast.Tuple) else [right]
                 return _filled(_PERCENT, left, [self._of(item, depth) for item in given])
+            case ast.Mult() if isinstance(node.left, ast.BinOp | ast.Constant) and not _is_text(node.left):
+                return UNKNOWN  # a product of numbers
             case ast.Mult() if isinstance(right, ast.Constant) and isinstance(right.value, int):
                 return left[:_LONGEST_PIECE] * min(right.value, _MOST_ITEMS)
             case _:
@@ -183,3 +185,16 @@ def _filled(places: re.Pattern[str], text: str, given: list[str]) -> str:
     """Return a format with what it is given in the order of its places, and `UNKNOWN` where that ends."""
     rest = iter(given)
     return places.sub(lambda _: next(rest, UNKNOWN), text)
+
+
+def _is_text(node: ast.expr) -> bool:
+    """Tell whether a term of a product may be a text: no number is."""
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, str | bytes)
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Add()):
+            return _is_text(left)
+        case ast.BinOp():
+            return isinstance(node.op, ast.Mod)
+        case _:
+            return True
