@@ -61,7 +61,8 @@ def test_all_parts_stand_in_their_order():
         "Find the lowest place.",
         "The metric is val_loss: lower is better.",
         "The program to change, #7, val_loss 0.5:\n# a.py\n```\nX = 1\n```",
-        "Changes that were tried, of it and of those it was made from:\n- halve it: worse by 0.1\n- double it: better by 0.2",
+        "Changes that were tried, of it and of those it was made from:\n- halve it: worse by 0.1\n"
+        "- double it: better by 0.2",
         "What failed lately, and why:\n- NameError: penalty (2 times): penalise\n- timed out",
         "Other programs, to take ideas from:\n#3, val_loss 0.6: wider\n# a.py\n```\nOTHER = 3\n```\n#4, val_loss 0.7\n",
         "Propose one change of the program.",
