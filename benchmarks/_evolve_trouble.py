@@ -85,8 +85,7 @@ def _killed(context: Context, trials: int, number: int) -> int:
         command = [context.python(None), "-m", "headway", *map(str, words)]
         with (folder / "output").open("w") as output:
             engine = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
-            _until_running(folder / "store", engine)
-            time.sleep(chance.uniform(0, 1.0))
+            _until_ended(folder / "store", engine, chance.randint(10, trials // 2))
             engine.send_signal(signal.SIGKILL)
             engine.wait()
         resume = [context.python(None), "-m", "headway", "resume", "killed", "--plain", "--store", folder / "store"]
@@ -94,14 +93,14 @@ def _killed(context: Context, trials: int, number: int) -> int:
         return _run_again(folder / "store", trials)
 
 
-def _until_running(store: Path, engine: "subprocess.Popen[bytes]") -> None:
+def _until_ended(store: Path, engine: "subprocess.Popen[bytes]", trials: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and engine.poll() is None:
         if (store / "store.sqlite").exists():
             with Store.open(store, create=False) as opened:
-                if int(opened.database.rows("SELECT count(*) FROM trials WHERE ended IS NOT NULL")[0][0]) > 5:
+                if int(opened.database.rows("SELECT count(*) FROM trials WHERE ended IS NOT NULL")[0][0]) >= trials:
                     return
-        time.sleep(0.02)
+        time.sleep(0.005)
     raise PeerFailed("the evolution that was to be killed never ran")
 
 

@@ -55,7 +55,7 @@ def complete(prompt, seed):
     programs = [evolution.program(item.candidate) for item in whole(evolution)[1:]]
     assert len(programs) <= 5  # 1 to 4, and nothing else
     assert "brought no new program" in ended.stderr
-    assert "It is the same program as #" in ended.stderr
+    assert "It is the same program as #" in ended.stderr or "changes nothing" in ended.stderr  # the last one's reason
 
 
 @pytest.mark.slow
