@@ -15,8 +15,9 @@ help:  ## show this list
 demo: $(READY)  ## run the example study with two workers
 	$(BIN)/headway run examples/stdlib_gpt/study.py --workers 2
 
+# Two processes: many tests wait for processes of their own. A file's tests stay together, as they share what they made.
 test: $(READY)  ## run the tests, without the slow ones
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(READY)  ## run only the slow tests
 	$(BIN)/python -m pytest -m slow

@@ -141,7 +141,11 @@ def _published(context: Context) -> tuple[Table, dict[str, Target]]:
             shutil.copytree(_EXAMPLES / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
             words = ["evolve", name, "--function", "model.py:complete", "--budget", f"{trials} trials", "--json"]
             command = [context.python(None), "-m", "headway", *words, "--workers", "2", "--store", "store"]
-            ended = run_process(command, folder=folder, seconds=900).checked()
+            ended = run_process(command, folder=folder, seconds=900)
+        if ended.code != 0:
+            rows.append(Row(name=name, failure=f"ended with code {ended.code}"))
+            targets[f"{name}_low_end_of_the_gain"] = at_least(None, 0.0)
+            continue
         (study,) = json.loads(ended.stdout)["studies"]
         (verdict,) = [item for item in study["verdicts"] if "effect" in item["data"]][:1]
         rows.append(Row.of(name, [Sample(verdict["data"]["effect"])], note=verdict["sentence"]))

@@ -51,7 +51,7 @@ def repository_study(
     """
     layout = find_layout(root)
     chosen = _tag(tag)
-    base = base_of(layout.root, store)
+    base = base_of(layout.root, store.absolute())
     sources = base.sources(layout.files)
     if not sources:
         raise UsageError(f"{root} has none of the files that may be edited: {', '.join(layout.files.editable)}.")

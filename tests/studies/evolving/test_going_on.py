@@ -5,6 +5,7 @@ import json
 import random
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -330,3 +331,15 @@ def test_killed_many_times_it_still_ends_whole(tmp_path):
     whole(evolution)
     assert len(evolution.trials()) <= 60
     assert evolution.summary().verdicts
+
+
+def test_a_store_with_a_relative_path_elsewhere_serves_a_folder_without_git(tmp_path):
+    evolution = laid_out(tmp_path, model="def complete(prompt, seed):\n    return 'nothing'\n")
+    words = ["evolve", str(evolution.folder), "--function", "model.py:complete", "--budget", "16 trials", "--plain"]
+    (tmp_path / "elsewhere").mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-m", "headway", *words, "--store", "beside"],
+        cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "baseline" in ended.stdout + ended.stderr
+    assert "exited" not in ended.stdout + ended.stderr, ended.stderr
