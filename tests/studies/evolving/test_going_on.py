@@ -335,7 +335,8 @@ def test_killed_many_times_it_still_ends_whole(tmp_path):
 
 def test_a_store_with_a_relative_path_elsewhere_serves_a_folder_without_git(tmp_path):
     evolution = laid_out(tmp_path, model="def complete(prompt, seed):\n    return 'nothing'\n")
-    words = ["evolve", str(evolution.folder), "--function", "model.py:complete", "--budget", "16 trials", "--plain"]
+    model = f"{tmp_path / 'model.py'}:complete"
+    words = ["evolve", str(evolution.folder), "--function", model, "--budget", "16 trials", "--plain"]
     (tmp_path / "elsewhere").mkdir()
     ended = subprocess.run(
         [sys.executable, "-m", "headway", *words, "--store", "beside"],
