@@ -137,10 +137,11 @@ def test_an_exception_group_is_known_by_what_is_in_it():
     assert crash_of(many).main.exception in ("ValueError", "ExceptionGroup")
 
 
-def test_a_repositorys_tree_is_not_part_of_a_path():
+@pytest.mark.parametrize("tree", ["runs/12/1/work/tree", "templates/41/42/tree"])
+def test_a_repositorys_tree_is_not_part_of_a_path(tree):
     text = (
         "Traceback (most recent call last):\n"
-        '  File "/home/me/repo/.headway/runs/12/1/work/tree/model/net.py", line 3, in f\n'
+        f'  File "/home/me/repo/.headway/{tree}/model/net.py", line 3, in f\n'
         "    g()\nNameError: name 'g' is not defined\n"
     )
     frame = some(some(read_crash(text, Path("/home/me/repo"))).main.frame)

@@ -109,7 +109,7 @@ def in_the_tree(text: str, prefix: str = "") -> str:
     from headway.experiments.repositories import WORK
 
     inner = f"(?:{re.escape(prefix)}/)?" if prefix else ""
-    return re.sub(rf"/[^\s\"':]*/{WORK}/{_TREE}/{inner}", "", text)
+    return re.sub(rf"/[^\s\"':]*/(?:{WORK}|templates/\d+/\d+)/{_TREE}/{inner}", "", text)
 
 
 def prefix_of(study: StudyRecord) -> str:

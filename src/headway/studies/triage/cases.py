@@ -17,7 +17,8 @@ _ENGINES = {
 }  # fmt: skip
 
 
-_TREE = re.compile(r"/[^\s\"':]*/work/tree/")  # each trial of a repository has a tree of its own
+# Each trial of a repository has a tree of its own, or its worker has.
+_TREE = re.compile(r"/[^\s\"':]*/(?:work|templates/\d+/\d+)/tree/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

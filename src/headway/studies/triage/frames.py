@@ -23,7 +23,8 @@ _DURING = "During handling of the above exception, another exception occurred:"
 _LIBRARY = ("site-packages", "dist-packages", "/.venv/", "/lib/python3", "lib64/python3", "<frozen ")
 _STANDARD = sysconfig.get_paths()["stdlib"]
 _OURS = Path(__file__).parents[2].as_posix()  # frames of Headway itself lie above those of the experiment
-_TREE = re.compile(r"^/.*/work/tree/")  # a repository's trial has a tree of its own, in its attempt's folder
+# A repository's trial has a tree of its own, in its attempt's folder, or in that of its worker.
+_TREE = re.compile(r"^/.*/(?:work|templates/\d+/\d+)/tree/")
 _SYNTAX = "<syntax>"
 _MESSAGE_LINES = 4  # of a message: behind a command's traceback stands what else it printed
 _CIRCLE = 3  # calls of one function in a traceback, from which on it calls itself
