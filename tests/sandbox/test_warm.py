@@ -16,7 +16,9 @@ LISTING = """
 import os
 found = []
 for top in ("/tmp", "/dev/shm", "."):
+    here = os.lstat(top).st_dev  # what is mounted, such as a Python that lies below /tmp, was there before
     for folder, folders, files in os.walk(top):
+        folders[:] = [name for name in folders if os.lstat(os.path.join(folder, name)).st_dev == here]
         found += [os.path.join(folder, name) for name in files + folders]
 return sorted(found)
 """

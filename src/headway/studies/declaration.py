@@ -215,7 +215,7 @@ class Declaration(ABC):
         if self.margin is not None:
             raise UsageError(f"rule={self.rule!r} asks who is better, not who is as good: leave out margin.")
         if self.scheduler != "full":
-            raise UsageError(f"rule={self.rule!r} takes whole runs; {self.scheduler} stops some early: use 'full'.")
+            raise UsageError(f"rule={self.rule!r} takes whole runs; {self.scheduler} stops some: Use scheduler='full'.")
 
     def _smallest_parts(self) -> str:
         if self.rule == "every":

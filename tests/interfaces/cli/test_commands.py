@@ -17,7 +17,7 @@ def test_help_lists_every_command(ask):
     assert {
         "init", "run", "resume", "status", "trials", "show", "logs", "compare", "propose", "stop", "ablate", "control",
         "minimize-cost", "report", "export", "brief", "wait", "result", "explain-failure", "promote", "mcp",
-        "reproduce", "plan", "replay", "doctor", "gc", "triage", "lineage",
+        "reproduce", "plan", "replay", "doctor", "gc", "triage", "lineage", "evolve",
     } == set(NAMES)  # fmt: skip
     for name in NAMES:
         line = next(line for line in text.splitlines() if line.startswith(f"  {name} "))

@@ -27,6 +27,7 @@ _QUIT_SECONDS = 5.0
 _END_SECONDS = 1.0
 _SEND_SECONDS = 10.0  # a new worker imports for some tenths first
 _QUICK_SECONDS = 0.25
+_EARLY = 64  # attempts: what is handed over ahead of time was chosen knowing one result less, which counts at first
 
 
 class StandingBackend(Backend):
@@ -43,11 +44,12 @@ class StandingBackend(Backend):
         self._setup = setup
         self._workers: list[_Worker] = []
         self._seconds = math.inf  # of the attempt that ended last
+        self._ended = 0
 
     @property
     def ahead(self) -> int:
         """Return one where trials are so quick that the engine would be waited for."""
-        return int(self._seconds < _QUICK_SECONDS)
+        return int(self._ended >= _EARLY and self._seconds < _QUICK_SECONDS)
 
     def waiting(self, process: Process) -> bool:
         """Tell whether another attempt is before this one."""
@@ -77,6 +79,7 @@ class StandingBackend(Backend):
         assert worker is not None
         ended = await worker.attempts[process.attempt]
         del worker.attempts[process.attempt]
+        self._ended += 1
         if ended.wall_seconds is not None:
             self._seconds = ended.wall_seconds
         return ended

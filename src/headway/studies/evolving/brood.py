@@ -52,6 +52,11 @@ class Brood:
         return not self._proposers
 
     @property
+    def instant(self) -> bool:
+        """Tell whether all proposers answer at once."""
+        return all(item.instant for item in self._proposers)
+
+    @property
     def waiting(self) -> bool:
         """Tell whether an answer is there or will come."""
         return bool(self._asked or self._answers)

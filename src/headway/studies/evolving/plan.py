@@ -33,6 +33,7 @@ __all__ = ["EvolvePlan"]
 
 _USELESS_IN_A_ROW = 100  # answers without a new program, after which there is nothing new to expect
 _USELESS_BESIDE = 20  # while trials run: then what they come to is waited for, and changes who is asked about what
+_EARLY = 64  # programs, before which nobody who answers at once is asked ahead of time
 _AHEAD = 2  # answers that wait for a worker, beside one for each
 _LONGEST_TASK = 3000  # characters of what a repository says of itself
 _REQUESTS_AT_ONCE = 16  # written to the record together: they only keep seeds from coming twice
@@ -113,6 +114,8 @@ class EvolvePlan(StudyPlan):
     def prepare(self, running: Sequence[Assignment]) -> None:
         """Ask for the next program while trials run, so that none waits for it."""
         busy = {(item.candidate, item.seed) for item in running}
+        if len(self._archive) < _EARLY and self._brood.instant:
+            return  # the first programs decide most, and are chosen with all that is known
         if running and self._searching(busy):
             self._hear()
             if not self._ready and self._measured:
