@@ -81,3 +81,15 @@ def test_a_choice_needs_a_score():
 
 def test_the_same_seed_chooses_the_same():
     assert kinds(tree(0.5)) == kinds(tree(0.5))
+
+
+def test_equal_scores_are_no_noise_whatever_their_mean_rounds_to():
+    beliefs = Beliefs()
+    beliefs.add(None)
+    for _ in range(7):
+        beliefs.observe(0, 0.9239570000000001)
+    for score in (1.8635, 1.9201, 0.923957):
+        beliefs.observe(beliefs.add(0), score)
+    assert beliefs.deterministic
+    random = Random(1)
+    assert {choose(beliefs, random).kind for _ in range(200)} == {"child"}

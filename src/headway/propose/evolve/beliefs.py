@@ -20,6 +20,7 @@ __all__ = ["Beliefs"]
 
 _LIVELY = 128  # nodes that parents are drawn from; the others are too far behind
 _GROWTH = 1.1  # of the tree, after which all is computed anew: a constant cost for each score
+_ROUNDING = 1e-12
 _LEAST_EFFECTS = 8  # before the effects' spread is learned
 _NORMAL_MAD = 1.4826
 _OWN_NOISE = 1.3  # variances of noise in how far a child's first score lies from its parent: that is uncertain too
@@ -177,7 +178,9 @@ class Beliefs:
         runs, parent = self._runs[node], self._parent[node]
         if runs:
             mean = self._sum[node] / runs
-            square = (score - mean) ** 2 * runs / (runs + 1)
+            gap = score - mean
+            gap = 0.0 if abs(gap) <= _ROUNDING * max(abs(score), abs(mean)) else gap  # of equal scores' mean
+            square = gap**2 * runs / (runs + 1)
             squares, degrees = self._repeats.get(node, (0.0, 0))
             self._repeats[node] = (squares + square, degrees + 1)
             self._squares += square
