@@ -59,7 +59,7 @@ DAMAGES = {
     "another value": lambda data: data.replace(bytes([20]), bytes([21]), 1),
     "ones in the middle": lambda data: data[:200] + b"\xff" * 64 + data[264:],
     "longer than it was": lambda data: data[:50] + data,
-    "something else": lambda data: b"PK" + data[2:],
+    "something else": lambda data: b"HD" + data[2:],  # torch writes zip files, which begin with PK
 }
 
 
