@@ -5,11 +5,9 @@ The search is greedy for evidence and not for scores: a parent is drawn from wha
 is judged as everywhere else, on fresh seeds.
 """
 
-import json
 import math
-import warnings
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -24,6 +22,7 @@ from headway.studies.doubts import TrialDoubts
 from headway.studies.evolving.archive import Archive
 from headway.studies.evolving.brood import Brood
 from headway.studies.evolving.keeping import Answer, Keeper
+from headway.studies.evolving.programs import NewProgram, files_of_patch, refuse_broken, task_of, why_of
 from headway.studies.evolving.proposers import proposers_of
 from headway.studies.ledger import Key
 from headway.studies.plan import Proposal, StudyPlan
@@ -35,23 +34,7 @@ _USELESS_IN_A_ROW = 100  # answers without a new program, after which there is n
 _USELESS_BESIDE = 20  # while trials run: then what they come to is waited for, and changes who is asked about what
 _EARLY = 64  # programs, before which nobody who answers at once is asked ahead of time
 _AHEAD = 2  # answers that wait for a worker, beside one for each
-_LONGEST_TASK = 3000  # characters of what a repository says of itself
 _REQUESTS_AT_ONCE = 16  # written to the record together: they only keep seeds from coming twice
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _New:
-    """Hold a program that has a number and is not in the record yet: it will be with its first trial."""
-
-    candidate: str
-    config: Mapping[str, Any]
-    patch: str | None
-    proposer: str
-    parents: tuple[str, ...]
-    note: str
-    tokens: int
-    dollars: float | None
-    seed: int
 
 
 class EvolvePlan(StudyPlan):
@@ -63,7 +46,7 @@ class EvolvePlan(StudyPlan):
         assert isinstance(experiment, RepositoryExperiment)
         self._repository = experiment
         turns = any(text.startswith("tune:") for text in study.proposers)
-        self._archive = Archive(store, experiment, _task(experiment), turns=turns)
+        self._archive = Archive(store, experiment, task_of(experiment), turns=turns)
         self._archive.enter(self.baseline, 0, None, "the program as it was", form=normal_form(experiment.sources))
         models = store.folder / "models"
         self._keeper = Keeper(models / "waiting" / str(record.id))
@@ -75,11 +58,10 @@ class EvolvePlan(StudyPlan):
         )
         self._random = Random(f"evolve {study.seed}")
         self._doubts = None if study.trust is None else TrialDoubts(store, record, experiment)
-        self._new: dict[int, _New] = {}
+        self._new: dict[int, NewProgram] = {}
         self._ready: list[Proposal] = []
-        self._asked = self._written = (
-            0  # requests of all sessions: the seed of the next; and how many are in the record
-        )
+        # Requests of all sessions, from which comes the seed of the next; and how many of them are in the record.
+        self._asked = self._written = 0
         self._useless = 0
         self._refusal = ""  # the last one
         self._begun: list[int] = []  # seeds of answers that are written with the transaction that is under way
@@ -99,7 +81,7 @@ class EvolvePlan(StudyPlan):
         for place in self._store.places.standing(self._record.id):
             if TrialState(place.state).ended and place.trial not in stale and place.role != Role.CONFIRM:
                 value = place.value if place.state == TrialState.COMPLETE else None
-                self._take_in(place.candidate, value, lambda trial=place.trial: _why(self._store.trials.get(trial)))
+                self._take_in(place.candidate, value, lambda trial=place.trial: why_of(self._store.trials.get(trial)))
         self._written = int(self._store.studies.spending(self._record.id).get("requests", 0))
         self._asked = max(self._written, self._number)
         self._random = Random(f"evolve {self._study.seed} {self._asked}")
@@ -148,7 +130,7 @@ class EvolvePlan(StudyPlan):
         self._useless = 0
         if assignment.role != Role.CONFIRM:
             value = trial.value if trial.state == TrialState.COMPLETE else None
-            self._take_in(trial.candidate, value, lambda: _why(trial))
+            self._take_in(trial.candidate, value, lambda: why_of(trial))
 
     def close(self) -> None:
         """Ask nobody any more."""
@@ -313,15 +295,15 @@ class EvolvePlan(StudyPlan):
             config=proposed.config,
             files=self._archive.files(answer.parent),
         )
-        files = {**self._repository.sources, **self._repository.files(change.config, _texts(change.patch))}
-        _refuse_broken(files, change.paths)
+        files = {**self._repository.sources, **self._repository.files(change.config, files_of_patch(change.patch))}
+        refuse_broken(files, change.paths)
         form = normal_form(files)
         if (before := self._archive.known(form)) is not None:
             number = self._store.studies.find_number(self._record.id, before) or 0
             raise UsageError(f"It is the same program as #{number}, in other words.")
         candidate = candidate_id(self._study.experiment.identity, change.config, change.patch)
         self._number += 1
-        self._new[self._number] = _New(
+        self._new[self._number] = NewProgram(
             candidate=candidate,
             config=change.config,
             patch=change.patch,
@@ -382,34 +364,3 @@ class EvolvePlan(StudyPlan):
             self.flagged[candidate] = doubts
             self._archive.drop(candidate)
         return not doubts
-
-
-def _texts(patch: str | None) -> dict[str, str]:
-    return {} if patch is None else json.loads(patch)
-
-
-def _refuse_broken(files: Mapping[str, str], paths: Sequence[str]) -> None:
-    """Raise `UsageError` for Python that does not compile: it needs no trial to fail."""
-    for path in paths:
-        if path.endswith(".py"):
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of the proposed code: a trial's output has them
-                    compile(files[path], path, "exec", dont_inherit=True)
-            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                line = getattr(error, "lineno", None)
-                where = f", line {line}" if line else ""
-                raise UsageError(f"{path}{where} does not compile: {type(error).__name__}: {error}") from error
-
-
-def _why(trial: TrialRecord) -> str:
-    return f"{trial.reason}: {trial.message}" if trial.reason else str(trial.state)
-
-
-def _task(experiment: RepositoryExperiment) -> str:
-    """Return what the repository says of its task: the beginning of its program.md or README.md."""
-    for name in ("program.md", "README.md"):
-        path = experiment.folder / name
-        if path.is_file() and not path.is_symlink():
-            return path.read_text(errors="replace")[:_LONGEST_TASK]
-    return ""
