@@ -60,10 +60,13 @@ def call_checked(example: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]
         @functools.wraps(function)
         def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             try:
-                signature.bind(*args, **kwargs)
-            except TypeError as error:
-                raise UsageError(_explained(example, signature, kwargs, error)) from None
-            return function(*args, **kwargs)
+                return function(*args, **kwargs)
+            except TypeError:  # of the call, or from within: to ask before each call takes longer than most of them
+                try:
+                    signature.bind(*args, **kwargs)
+                except TypeError as error:
+                    raise UsageError(_explained(example, signature, kwargs, error)) from None
+                raise
 
         return checked
 

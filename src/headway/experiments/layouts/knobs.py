@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from headway.core import Parameter, Scalar, Space, UsageError, suggestion
-from headway.experiments.layouts._edits import Edit, parse, replace, text_of
+from headway.experiments.layouts._edits import Edit, nodes_of, parse, replace, text_of
 from headway.experiments.layouts._literals import folded, literal_text
 from headway.experiments.layouts._ranges import parameter_for
 
@@ -46,7 +46,7 @@ def find_knobs(source: str) -> tuple[Knob, ...]:
     tree = parse(source)
     if tree is None:
         return ()
-    nodes = list(ast.walk(tree))
+    nodes = nodes_of(tree)
     choices = _compared_texts(nodes)
     knobs: dict[str, Knob] = {}
     for name, node, given in (*_constants(tree, nodes), *_flags(nodes)):
@@ -92,9 +92,10 @@ def only_knobs(old: str, new: str) -> dict[str, Scalar] | None:
     before, after = find_knobs(old), find_knobs(new)
     if [knob.name for knob in before] != [knob.name for knob in after]:
         return None
-    without = _without_knobs(old)
-    if without is None or without != _without_knobs(new):
-        return None
+    if _cut(old) != _cut(new):
+        without = _without_knobs(old)
+        if without is None or without != _without_knobs(new):
+            return None
     return {
         right.name: right.value
         for left, right in zip(before, after, strict=True)
@@ -137,6 +138,10 @@ class RepositoryKnobs:
         texts = {path: write_knobs(sources[path], values) for path, values in wanted.items()}
         return {path: text for path, text in texts.items() if text != sources[path]}
 
+    def differ(self, sources: Mapping[str, str], changed: Mapping[str, str]) -> bool:
+        """Tell whether `changed` files have any knob otherwise. That is quickly seen, and `turned` is not."""
+        return any(_values(sources[path]) != _values(text) for path, text in changed.items() if path in sources)
+
     def turned(self, sources: Mapping[str, str], changed: Mapping[str, str]) -> dict[str, Scalar] | None:
         """Return the knobs that a proposal's `changed` files turn, or None where it does anything else."""
         values: dict[str, Scalar] = {}
@@ -147,6 +152,10 @@ class RepositoryKnobs:
             names = {knob.name: name for name, (place, knob) in self.places.items() if place == path}
             values |= {names[name]: value for name, value in found.items()}
         return values
+
+
+def _values(source: str) -> list[tuple[str, type, Scalar]]:
+    return [(knob.name, type(knob.value), knob.value) for knob in find_knobs(source)]
 
 
 def _constants(tree: ast.Module, nodes: Sequence[ast.AST]) -> Iterator[tuple[str, ast.expr, tuple[str, ...]]]:
@@ -205,7 +214,13 @@ def _compared_texts(nodes: Sequence[ast.AST]) -> dict[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=64)
+def _cut(source: str) -> str:
+    """Return a source without its knobs' values."""
+    return replace(source, [Edit(knob.node, "...") for knob in find_knobs(source)])
+
+
+@lru_cache(maxsize=64)
 def _without_knobs(source: str) -> str | None:
     """Return what stands for a program but for its knobs' values; None for what is no program."""
-    tree = parse(replace(source, [Edit(knob.node, "...") for knob in find_knobs(source)]))
+    tree = parse(_cut(source))
     return None if tree is None else hashlib.sha256(ast.dump(tree).encode(errors="surrogatepass")).hexdigest()

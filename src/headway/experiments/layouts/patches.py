@@ -229,6 +229,8 @@ def _line_end(source: str) -> str:
 def _blocks(source: str, path: str) -> list[_Block]:
     blocks: list[_Block] = []
     opened: int | None = None
+    if _START not in source and _END not in source:
+        return blocks
     for index, line in enumerate(cut(source)):
         if _START in line:
             if opened is not None:

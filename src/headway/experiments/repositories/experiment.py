@@ -31,6 +31,7 @@ WORK = "work"  # the folder of an attempt that holds the candidate's tree
 # Python's parser takes the square of a dotted name's length in memory: `import a.a. ...` of 500,000 characters 24 GB.
 _MOST_DOTS = 500
 _CHAIN = re.compile(r"""(?>\.[\s\\]*[^\s.\\(){}\[\]'"#=,;:+*/%&|^~<>@!-]+[\s\\]*)+""")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _OBEYED = (".gitattributes", ".gitmodules", ".lfsconfig")
 
 
@@ -189,11 +190,11 @@ class RepositoryExperiment(Experiment):
                 raise UsageError(f"The patch changes {path!r}, which lies below a file. Give it another place.")
             if any(other.startswith(f"{path}/") for other in known):
                 raise UsageError(f"The patch changes {path!r}, which is a folder. Name a file.")
-            if path.endswith(".py") and any(chain[0].count(".") > _MOST_DOTS for chain in _CHAIN.finditer(text)):
+            if path.endswith(".py") and _has_endless_name(text):
                 raise UsageError(
                     f"The new text of {path!r} has a name of more than {_MOST_DOTS} parts. Write it shorter."
                 )
-            if any("\ud800" <= letter <= "\udfff" for letter in text):
+            if not text.isascii() and _SURROGATE.search(text):
                 raise UsageError(f"The new text of {path!r} is no UTF-8. Give a text file.")
 
     def run(self, run: Run) -> None:
@@ -231,6 +232,11 @@ class RepositoryExperiment(Experiment):
             needs=Needs(**data["needs"]),
             limits=Limits(**data["limits"]),
         )
+
+
+def _has_endless_name(text: str) -> bool:
+    dots = text.count(".")  # which tells of most texts at once
+    return dots > _MOST_DOTS and any(chain[0].count(".") > _MOST_DOTS for chain in _CHAIN.finditer(text))
 
 
 def _python_files(layout: Layout, sources: Mapping[str, str]) -> list[str]:

@@ -11,14 +11,23 @@ from headway.core import digest
 
 __all__ = ["normal_form"]
 
+
+def _words(words: str, *, suffix: str = r"\b", behind: str = r"\w") -> dict[str, re.Pattern[str]]:
+    """Return a pattern for each word, which begins with the word itself: such a search is ten times as fast."""
+    return {word: re.compile(rf"{word}(?<!{behind}{word}){suffix}", re.MULTILINE) for word in words.split()}
+
+
 # Who asks for these sees names and docstrings, or the text itself, while it runs.
-_SEES_TEXT = re.compile(r"\b(?:getsource\w*|findsource|linecache|getcomments|co_\w+|f_lineno|tb_lineno|lineno)\b")
-_SEES_NAMES = re.compile(
-    r"\b(?:__doc__|getdoc|doctest|_getframe|currentframe|f_locals|__code__)\b"
-    r"|(?<![.\w])(?:locals|vars|dir|eval|exec)\b"  # model.eval() is another one
-    r"|\b(?:def|class)\s+\w+\s*\[|^\s*type\s+\w+",  # names of types have scopes of their own
-    re.MULTILINE,
-)
+_SEES_TEXT = {
+    **_words("findsource linecache getcomments f_lineno tb_lineno lineno"),
+    **_words("getsource co_", suffix=r"\w*"),
+}
+_SEES_NAMES = {
+    **_words("__doc__ getdoc doctest _getframe currentframe f_locals __code__"),
+    **_words("locals vars dir eval exec", behind=r"[.\w]"),  # model.eval() is another one
+    **_words("def class", suffix=r"\s+\w+\s*\["),  # names of types have scopes of their own
+    "type": re.compile(r"^\s*type\s+\w+", re.MULTILINE),
+}
 
 
 def normal_form(files: Mapping[str, str]) -> str:
@@ -32,17 +41,21 @@ def normal_form(files: Mapping[str, str]) -> str:
 
 
 def _of_text(path: str, text: str) -> str:
-    if not path.endswith(".py") or _SEES_TEXT.search(text):
+    if not path.endswith(".py") or _has(text, _SEES_TEXT):
         return _hashed(text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the proposed code: it is nobody's who runs this
             tree = ast.parse(text)
-        if _SEES_NAMES.search(text):
+        if _has(text, _SEES_NAMES):
             return _hashed(ast.dump(tree))
         return _hashed(_Normal().text(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return _hashed(text)
+
+
+def _has(text: str, words: Mapping[str, re.Pattern[str]]) -> bool:
+    return any(word in text and pattern.search(text) for word, pattern in words.items())
 
 
 def _hashed(text: str) -> str:

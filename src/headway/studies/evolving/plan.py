@@ -22,7 +22,7 @@ from headway.studies.doubts import TrialDoubts
 from headway.studies.evolving.archive import Archive
 from headway.studies.evolving.brood import Brood
 from headway.studies.evolving.keeping import Answer, Keeper
-from headway.studies.evolving.programs import NewProgram, files_of_patch, refuse_broken, task_of, why_of
+from headway.studies.evolving.programs import NewProgram, files_of_change, refuse_broken, task_of, why_of
 from headway.studies.evolving.proposers import proposers_of
 from headway.studies.ledger import Key
 from headway.studies.plan import Proposal, StudyPlan
@@ -295,7 +295,7 @@ class EvolvePlan(StudyPlan):
             config=proposed.config,
             files=self._archive.files(answer.parent),
         )
-        files = {**self._repository.sources, **self._repository.files(change.config, files_of_patch(change.patch))}
+        files = files_of_change(self._repository, change)
         refuse_broken(files, change.paths)
         form = normal_form(files)
         if (before := self._archive.known(form)) is not None:

@@ -9,8 +9,9 @@ from typing import Any
 from headway.core import UsageError
 from headway.experiments.repositories import RepositoryExperiment
 from headway.store import TrialRecord
+from headway.studies.repositories import Change
 
-__all__ = ["NewProgram", "files_of_patch", "refuse_broken", "task_of", "why_of"]
+__all__ = ["NewProgram", "files_of_change", "files_of_patch", "refuse_broken", "task_of", "why_of"]
 
 _LONGEST_TASK = 3000  # characters of what a repository says of itself
 
@@ -33,6 +34,12 @@ class NewProgram:
 def files_of_patch(patch: str | None) -> dict[str, str]:
     """Return the files that a patch changes, by path, with their new text."""
     return {} if patch is None else json.loads(patch)
+
+
+def files_of_change(experiment: RepositoryExperiment, change: Change) -> dict[str, str]:
+    """Return the editable files as a change has them, by path."""
+    changed = experiment.files(change.config, {}) if change.patch is None else files_of_patch(change.patch)
+    return {**experiment.sources, **changed}
 
 
 def refuse_broken(files: Mapping[str, str], paths: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from headway.core import Space, SpaceError, UsageError, canonical_json
+from headway.core import Scalar, Space, SpaceError, UsageError, canonical_json
 from headway.experiments.layouts import Layout, Patch, WholeFiles, apply_patch, parse_patch
 from headway.experiments.layouts.files import refuse_links
 from headway.experiments.repositories import RepositoryExperiment
@@ -87,7 +87,7 @@ def changed_from(
     changed = {path: text for path, text in after.items() if experiment.sources.get(path) != text}
     if changed == {path: text for path, text in before.items() if experiment.sources.get(path) != text}:
         raise UsageError("The proposal changes nothing in what it is made from. Send a patch, edited files, or a knob.")
-    turned = experiment.layout.knobs(experiment.sources).turned(experiment.sources, changed) if changed else {}
+    turned = _turned(experiment, changed)
     if turned is not None and _in_space(space, {**baseline, **turned}):
         whole = space.check({**baseline, **turned}) if space.parameters else {}
         if turned or not changed:  # comments alone are a change of code that does nothing
@@ -96,6 +96,12 @@ def changed_from(
     return Change(
         config=dict(baseline), patch=canonical_json(changed), kind="code", parent=above.id, paths=tuple(sorted(changed))
     )
+
+
+def _turned(experiment: RepositoryExperiment, changed: Mapping[str, str]) -> dict[str, Scalar] | None:
+    """Return the knobs that changed files turn; none of them, or None, where they do anything else."""
+    knobs = experiment.layout.knobs(experiment.sources)
+    return knobs.turned(experiment.sources, changed) if knobs.differ(experiment.sources, changed) else {}
 
 
 def _refuse_unfit(experiment: RepositoryExperiment, after: Mapping[str, str]) -> None:
