@@ -9,7 +9,7 @@ from typing import Any
 
 from headway.core import Limits, Redactor
 from headway.engine.attempt import Attempt
-from headway.engine.backends import BackendSetup, WorkerLost, make_backend
+from headway.engine.backends import BackendSetup, Host, WorkerLost, make_backend
 from headway.engine.output import OutputSink
 from headway.engine.slots import Lease, Slots
 from headway.engine.spec import AttemptSpec, Origin
@@ -86,15 +86,17 @@ class Launcher:
 
     async def launch(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None) -> Attempt:
         """Start an attempt at a new trial or an `unfinished` one, in a slot that the caller knows to be free."""
-        lease = self._slots.take()
+        lease, host = self._slots.take(), self._backend.host
         try:
-            spec = self._begin(work, assignment, unfinished, lease)
-            return await self._start(assignment, unfinished, spec, lease)
+            spec = self._begin(work, assignment, unfinished, lease, host)
+            return await self._start(assignment, unfinished, spec, lease, host)
         except BaseException:
             self._slots.give_back(lease)
             raise
 
-    def _begin(self, work: Work, assignment: Assignment, unfinished: TrialRecord | None, lease: Lease) -> AttemptSpec:
+    def _begin(
+        self, work: Work, assignment: Assignment, unfinished: TrialRecord | None, lease: Lease, host: Host
+    ) -> AttemptSpec:
         """Write in one transaction that the trial runs, and see to its folders."""
         live = None if self._own_logs else self._live(lease.slot)
         record, trials = self._record(assignment.scheduled), self._store.trials
@@ -102,11 +104,11 @@ class Launcher:
             work.begins(assignment)
             if unfinished is None:
                 a = assignment
-                begun = trials.begin_new(a.candidate, a.seed, self._study.id, a.role, a.number, record, live)
+                begun = trials.begin_new(a.candidate, a.seed, self._study.id, a.role, a.number, record, live, host)
                 trial, attempt, directory = begun.trial, begun.id, begun.directory
             else:
                 trial, directory = unfinished.id, f"runs/{unfinished.id}/{len(trials.attempts(unfinished.id)) + 1}"
-                attempt = trials.begin(trial, self._study.id, directory, record, live)
+                attempt = trials.begin(trial, self._study.id, directory, record, live, host)
         spec = AttemptSpec(
             attempt=attempt,
             trial=trial,
@@ -143,7 +145,7 @@ class Launcher:
         return folder
 
     async def _start(
-        self, assignment: Assignment, unfinished: TrialRecord | None, spec: AttemptSpec, lease: Lease
+        self, assignment: Assignment, unfinished: TrialRecord | None, spec: AttemptSpec, lease: Lease, host: Host
     ) -> Attempt:
         started = time.time()
         try:
@@ -157,7 +159,7 @@ class Launcher:
                 )
                 self._store.trials.requeue(spec.trial)
             raise
-        if not self._backend.in_process:
+        if not self._backend.in_process and (process.pid, process.started) != host:
             self._store.trials.set_process(spec.attempt, process.pid, process.started)
         sink = None
         if process.output is not None:

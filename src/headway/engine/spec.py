@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +76,15 @@ class AttemptSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON."""
-        return asdict(self) | {"config": dict(self.config)}
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}  # asdict would copy every text in it
+        return plain | {"config": dict(self.config), "patch": dict(self.patch)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "AttemptSpec":
         """Read what `to_json` wrote."""
-        fields = dict(data)
-        fields.update({name: tuple(data[name]) for name in ("gpus", "rungs", "ignore")})
-        return cls(**fields)
+        given = dict(data)
+        given.update({name: tuple(data[name]) for name in ("gpus", "rungs", "ignore")})
+        return cls(**given)
 
     def write(self) -> None:
         """Write `spec.json` into the attempt's folder."""

@@ -66,8 +66,12 @@ class Trials:
         number: int,
         record: Mapping[str, Any],
         live: str | None = None,
+        process: tuple[int, float] | None = None,
     ) -> AttemptRecord:
-        """Create a trial, give it its place in the study, and begin its first attempt, all at once."""
+        """Create a trial, give it its place in the study, and begin its first attempt, all at once.
+
+        The rest is as `begin` takes it.
+        """
         now = self._clock.now()
         digest, data = self._recorded(record)
         with self._database.write():
@@ -87,17 +91,23 @@ class Trials:
                 (study, trial, role, number, candidate, seed, TrialState.RUNNING),
             )
             directory = f"runs/{trial}/1"
-            attempt = self._database.run(
-                "INSERT INTO attempts (trial, study, directory, live, started) VALUES (?, ?, ?, ?, ?)",
-                (trial, study, directory, live, now),
-            )
+            attempt = self._insert_attempt(trial, study, directory, live, now, process)
         return AttemptRecord(id=attempt, trial=trial, study=study, directory=directory, live=live, started=now)
 
-    def begin(self, trial: int, study: int, directory: str, record: Mapping[str, Any], live: str | None = None) -> int:
+    def begin(
+        self,
+        trial: int,
+        study: int,
+        directory: str,
+        record: Mapping[str, Any],
+        live: str | None = None,
+        process: tuple[int, float] | None = None,
+    ) -> int:
         """Begin an attempt: the trial runs. Return the attempt's id, which fences what the attempt may write.
 
         `record` is what the trial's own row cannot say (machine, environment, limits). Trials that are handed the same
-        object share it.
+        object share it. `process` runs the attempt, by pid and start time; where it is not there yet, `set_process`
+        writes it.
         """
         digest, data = self._recorded(record)
         now = self._clock.now()
@@ -109,10 +119,7 @@ class Trials:
                 (TrialState.RUNNING, now, digest, trial),
             )
             self._database.run("UPDATE study_trials SET state = ? WHERE trial = ?", (TrialState.RUNNING, trial))
-            return self._database.run(
-                "INSERT INTO attempts (trial, study, directory, live, started) VALUES (?, ?, ?, ?, ?)",
-                (trial, study, directory, live, now),
-            )
+            return self._insert_attempt(trial, study, directory, live, now, process)
 
     def set_process(self, attempt: int, pid: int, started: float) -> None:
         """Write which process runs the attempt, so that a later engine knows it by pid and start time."""
@@ -182,6 +189,15 @@ class Trials:
         with self._database.write():
             self._database.run("UPDATE trials SET state = ? WHERE id = ?", (TrialState.QUEUED, trial))
             self._database.run("UPDATE study_trials SET state = ? WHERE trial = ?", (TrialState.QUEUED, trial))
+
+    def _insert_attempt(
+        self, trial: int, study: int, directory: str, live: str | None, now: float, process: tuple[int, float] | None
+    ) -> int:
+        return self._database.run(
+            "INSERT INTO attempts (trial, study, directory, live, started, pid, pid_started)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (trial, study, directory, live, now, *(process or (None, None))),
+        )
 
     def _recorded(self, record: Mapping[str, Any]) -> tuple[str, str]:
         """Return a record's digest and text; the last one's from memory, as a study's trials share one."""

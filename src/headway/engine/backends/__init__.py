@@ -1,6 +1,6 @@
 """Where attempts run: forked from a warm template, in a fresh interpreter each, or in the engine's own process."""
 
-from headway.engine.backends.base import Backend, BackendSetup, Process, WorkerLost
+from headway.engine.backends.base import Backend, BackendSetup, Host, Process, WorkerLost
 from headway.engine.backends.inline import InlineBackend
 from headway.engine.backends.local import LocalBackend
 from headway.engine.backends.spawn import SpawnBackend
@@ -10,6 +10,7 @@ from headway.engine.settings import check_backend
 __all__ = [
     "Backend",
     "BackendSetup",
+    "Host",
     "InlineBackend",
     "LocalBackend",
     "Process",

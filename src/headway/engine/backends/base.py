@@ -14,7 +14,7 @@ from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec, Origin
 from headway.experiments import Experiment
 
-__all__ = ["Backend", "BackendSetup", "Process", "WorkerLost", "cannot_load", "link_trace"]
+__all__ = ["Backend", "BackendSetup", "Host", "Process", "WorkerLost", "cannot_load", "link_trace"]
 
 _FRAME = re.compile(r'^ +File "(.+)", line (\d+)', re.MULTILINE)
 
@@ -57,6 +57,10 @@ class WorkerLost(HeadwayError):
         self.attempt = attempt
 
 
+Host = tuple[int, float] | None
+"""The process of an attempt, by pid and start time, where it is known before the attempt begins."""
+
+
 class Backend(ABC):
     """Run attempts. All methods are called from the engine's event loop."""
 
@@ -68,6 +72,11 @@ class Backend(ABC):
     def ahead(self) -> int:
         """Return how many attempts may be started beside those that run, to wait for a worker: none saves time here."""
         return 0
+
+    @property
+    def host(self) -> Host:
+        """Return the process that the next attempt is handed to, where it is there already."""
+        return None
 
     def waiting(self, process: Process) -> bool:
         """Tell whether an attempt that was started waits for a worker: its time does not run yet."""

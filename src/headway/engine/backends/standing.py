@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 
 from headway.engine import lease
-from headway.engine.backends.base import Backend, BackendSetup, Process
+from headway.engine.backends.base import Backend, BackendSetup, Host, Process
 from headway.engine.outcome import Exit
 from headway.engine.spec import AttemptSpec
 from headway.engine.worker import set_thread_variables
@@ -59,14 +59,19 @@ class StandingBackend(Backend):
         """Make the folder for what workers print beside their attempts; workers start with their first attempts."""
         self._setup.folder.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def host(self) -> Host:
+        """Return the worker that the next attempt is handed to, unless it gets a new one."""
+        worker = self._chosen()
+        return None if worker is None else (worker.pid, worker.started)
+
     async def start(self, spec: AttemptSpec) -> Process:
         """Hand the attempt to a worker that has none, to a new one, or to the one that has the fewest."""
         for worker in [item for item in self._workers if item.gone and not item.attempts]:
             self._workers.remove(worker)
             await worker.close()
-        living = [item for item in self._workers if not item.gone]
-        chosen = min(living, key=lambda item: len(item.attempts), default=None)
-        if chosen is None or (chosen.attempts and len(living) < self._setup.workers):
+        chosen = self._chosen()
+        if chosen is None:
             chosen = _Worker(self._setup)
             self._workers.append(chosen)
         read, write = os.pipe()
@@ -97,6 +102,12 @@ class StandingBackend(Backend):
         for worker in self._workers:
             await worker.close()
         self._workers.clear()
+
+    def _chosen(self) -> "_Worker | None":
+        """Return who is free, or has the fewest attempts where there are as many workers as may be."""
+        living = [item for item in self._workers if not item.gone]
+        chosen = min(living, key=lambda item: len(item.attempts), default=None)
+        return None if chosen is None or (chosen.attempts and len(living) < self._setup.workers) else chosen
 
     def _of(self, attempt: int) -> "_Worker | None":
         return next((worker for worker in self._workers if attempt in worker.attempts), None)

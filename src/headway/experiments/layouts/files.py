@@ -1,5 +1,6 @@
 """Which files a proposal may change: globs, and the refusal that names the file."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -76,9 +77,10 @@ def python_sources(sources: Mapping[str, str]) -> dict[str, str]:
 def refuse_links(tree: Path, paths: Iterable[str]) -> None:
     """Raise `UsageError` for a path that a link in `tree` leads elsewhere: writing there could leave the repository."""
     for path in paths:
-        place = tree / path
-        for part in (place, *list(place.parents)[: len(PurePosixPath(path).parts) - 1]):
-            if part.is_symlink():
+        place = str(tree)
+        for part in PurePosixPath(path).parts:
+            place = os.path.join(place, part)
+            if os.path.islink(place):
                 raise UsageError(f"The patch changes {path!r}, which a link leads elsewhere. Name the file itself.")
 
 
@@ -91,6 +93,7 @@ def _walk(folder: Path) -> list[Path]:
     return found
 
 
+@lru_cache(maxsize=256)
 def _clean(path: str) -> str | None:
     if not path or "\\" in path or "\0" in path:
         return None
