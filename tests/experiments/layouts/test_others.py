@@ -167,6 +167,24 @@ def test_settings_that_are_ignored_are_named_without_their_values():
     assert "not-to-be-shown" not in note
 
 
+@pytest.mark.parametrize(
+    ("config", "task"),
+    [
+        ("prompt:\n  system_message: Pack the circles.\n", "Pack the circles."),
+        ("prompt:\n  system_message: my_template\n", "# Packing\n"),
+        ("prompt: 3\n", "# Packing\n"),
+        ("", "# Packing\n"),
+    ],
+)
+def test_who_proposes_is_told_the_system_message_or_the_readme(tmp_path, config, task):
+    tree = copied("openevolve", tmp_path)
+    (tree / "README.md").write_text("# Packing\n")
+    (tree / "config.yaml").write_text(f"max_iterations: 1\n{config}")
+    layout = find_layout(tree)
+    assert layout.task == task
+    assert not any("system_message" in note for note in layout.notes)
+
+
 def test_a_seed_reaches_the_command(tmp_path):
     tree = copied("declared", tmp_path)
     layout = find_layout(tree)

@@ -20,6 +20,8 @@ from headway.experiments.layouts.seeds import SeededFiles, rewrite_seeds
 
 __all__ = ["Finished", "Guard", "Layout", "Reading", "Step", "Trust", "Warm"]
 
+_LONGEST_TASK = 3000  # characters of what a repository says of itself
+
 Trust = Literal["guarded", "as printed"]
 """`guarded`: computed outside of the candidate's process, from what it left. `as printed`: it could say any score."""
 
@@ -172,6 +174,15 @@ class Layout(ABC):
     def guard(self) -> Guard | None:
         """Return the second metric that must hold, if there is one."""
         return None
+
+    @property
+    def task(self) -> str:
+        """Return what the repository says of its task, for those who propose: its program.md's or README.md's begin."""
+        for name in ("program.md", "README.md"):
+            path = self.root / name
+            if path.is_file() and not path.is_symlink():
+                return path.read_text(errors="replace")[:_LONGEST_TASK]
+        return ""
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ _DRIVER = Path(__file__).parent / "drivers" / "openevolve_evaluate.py"
 _WALL_SECONDS = 300.0  # OpenEvolve's default for evaluator.timeout
 _THRESHOLDS = (0.5, 0.75, 0.9)  # and for evaluator.cascade_thresholds
 _LONGEST_ERROR = 200
-_READ = {"evaluator.timeout", "evaluator.cascade_evaluation", "evaluator.cascade_thresholds"}
+_READ = {"evaluator.timeout", "evaluator.cascade_evaluation", "evaluator.cascade_thresholds", "prompt.system_message"}
 
 
 @final
@@ -46,6 +46,7 @@ class OpenEvolveLayout(Layout):
         self._wall_seconds = seconds(path, "evaluator.timeout", evaluator.get("timeout"), _WALL_SECONDS)
         self._stages = _stages(root, cascade=evaluator.get("cascade_evaluation", True) is True)
         self._thresholds = _thresholds(path, evaluator.get("cascade_thresholds"))
+        self._message = section(config, "prompt").get("system_message")
         self._ignored = sorted(key for key in _keys(config) if key not in _READ)
 
     @classmethod
@@ -73,6 +74,12 @@ class OpenEvolveLayout(Layout):
     def files(self) -> EditableFiles:
         """Return the program; where it has EVOLVE-BLOCK markers, only what stands between them."""
         return EditableFiles(editable=(self._program,), read_only=(_EVALUATOR, _CONFIG), blocks_only=True)
+
+    @property
+    def task(self) -> str:
+        """Return the system message of config.yaml, which tells models their task; without one what the base finds."""
+        message = self._message.strip() if isinstance(self._message, str) else ""
+        return message if " " in message else super().task  # one word names a template of OpenEvolve's own
 
     @property
     def notes(self) -> tuple[str, ...]:

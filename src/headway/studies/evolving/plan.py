@@ -22,7 +22,7 @@ from headway.studies.doubts import TrialDoubts
 from headway.studies.evolving.archive import Archive
 from headway.studies.evolving.brood import Brood
 from headway.studies.evolving.keeping import Answer, Keeper
-from headway.studies.evolving.programs import NewProgram, files_of_change, refuse_broken, task_of, why_of
+from headway.studies.evolving.programs import NewProgram, files_of_change, refuse_broken, why_of
 from headway.studies.evolving.proposers import proposers_of
 from headway.studies.ledger import Key
 from headway.studies.plan import Proposal, StudyPlan
@@ -46,7 +46,7 @@ class EvolvePlan(StudyPlan):
         assert isinstance(experiment, RepositoryExperiment)
         self._repository = experiment
         turns = any(text.startswith("tune:") for text in study.proposers)
-        self._archive = Archive(store, experiment, task_of(experiment), turns=turns)
+        self._archive = Archive(store, experiment, experiment.layout.task, turns=turns)
         self._archive.enter(self.baseline, 0, None, "the program as it was", form=normal_form(experiment.sources))
         models = store.folder / "models"
         self._keeper = Keeper(models / "waiting" / str(record.id))

@@ -11,9 +11,7 @@ from headway.experiments.repositories import RepositoryExperiment
 from headway.store import TrialRecord
 from headway.studies.repositories import Change
 
-__all__ = ["NewProgram", "files_of_change", "files_of_patch", "refuse_broken", "task_of", "why_of"]
-
-_LONGEST_TASK = 3000  # characters of what a repository says of itself
+__all__ = ["NewProgram", "files_of_change", "files_of_patch", "refuse_broken", "why_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +57,3 @@ def refuse_broken(files: Mapping[str, str], paths: Sequence[str]) -> None:
 def why_of(trial: TrialRecord) -> str:
     """Return why a trial came to no score, in words."""
     return f"{trial.reason}: {trial.message}" if trial.reason else str(trial.state)
-
-
-def task_of(experiment: RepositoryExperiment) -> str:
-    """Return what the repository says of its task: the beginning of its program.md or README.md."""
-    for name in ("program.md", "README.md"):
-        path = experiment.folder / name
-        if path.is_file() and not path.is_symlink():
-            return path.read_text(errors="replace")[:_LONGEST_TASK]
-    return ""
