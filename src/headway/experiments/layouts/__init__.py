@@ -9,7 +9,7 @@ Pure description and parsing: nothing here starts a process. Those who run trial
 """
 
 from headway.experiments.layouts.autoresearch import AutoresearchLayout
-from headway.experiments.layouts.declared import DeclaredLayout, ScoredLayout
+from headway.experiments.layouts.declared import DeclaredLayout
 from headway.experiments.layouts.files import EditableFiles
 from headway.experiments.layouts.find import LAYOUTS, find_layout
 from headway.experiments.layouts.helix import HelixLayout
@@ -29,6 +29,7 @@ from headway.experiments.layouts.patches import (
     parse_patch,
 )
 from headway.experiments.layouts.progress import CurvePoint
+from headway.experiments.layouts.scored import ScoredLayout
 from headway.experiments.layouts.seeds import SeededFiles, rewrite_seed, rewrite_seeds, written_seed
 from headway.experiments.layouts.shinka import ShinkaLayout
 

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from headway.core import UsageError, suggestion
+from headway.experiments.layouts._declaration import declaration_at
 from headway.experiments.layouts.autoresearch import AutoresearchLayout
-from headway.experiments.layouts.declared import DeclaredLayout, ScoredLayout, declaration_at
+from headway.experiments.layouts.declared import DeclaredLayout
 from headway.experiments.layouts.helix import HelixLayout
 from headway.experiments.layouts.layout import Layout
 from headway.experiments.layouts.measured import MeasuredLayout
 from headway.experiments.layouts.openevolve import OpenEvolveLayout
+from headway.experiments.layouts.scored import ScoredLayout
 from headway.experiments.layouts.shinka import ShinkaLayout
 
 __all__ = ["LAYOUTS", "find_layout"]

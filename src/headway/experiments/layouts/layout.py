@@ -177,7 +177,7 @@ class Layout(ABC):
 
     @property
     def task(self) -> str:
-        """Return what the repository says of its task, for those who propose: its program.md's or README.md's begin."""
+        """Return what the repository says of its task: the beginning of program.md or README.md. Proposers see it."""
         for name in ("program.md", "README.md"):
             path = self.root / name
             if path.is_file() and not path.is_symlink():
