@@ -80,6 +80,35 @@ for top in TOPS:
         stage.call("import os\nfor top in ('/tmp', '/dev/shm', '.'): os.setxattr(top, 'user.left', b'x')")
         assert [attributes for *_, attributes in stage.result(look)] == [[], [], []]
 
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "open(top + '/left', 'w').close()",
+            "open(top + '/left', 'w').close(); os.utime(top, ns=(was.st_atime_ns, was.st_mtime_ns))",
+            "os.mkdir(top + '/left'); os.rename(top + '/left', top + '/left2')",
+            "os.chmod(os.path.realpath(top), 0o700)",
+            "os.utime(top, ns=(was.st_atime_ns, 5))",
+            "os.listdir(top)",
+        ],
+        ids=["file", "file and times", "folder", "rights", "times", "look"],
+    )
+    def test_a_folder_that_nobody_changed_for_long_is_put_back_all_the_same(self, stage, code):
+        look = (
+            "import os\nreturn [[(s := os.stat(top)).st_mode, s.st_mtime_ns, s.st_atime_ns, sorted(os.listxattr(top)), "
+        )
+        look += "os.listdir(top)] for top in ('/tmp', '/dev/shm')]"
+        change = f"import os\nfor top in ('/tmp', '/dev/shm'):\n    was = os.stat(top); {code}"
+        assert stage.honest()
+        before = stage.result(look)
+        for _ in range(2):
+            for _ in range(3):
+                time.sleep(0.15)
+                assert stage.honest()
+            stage.result(change)
+            assert stage.result(look) == before
+        stage.call("import os\nos.setxattr('/tmp', 'user.left', b'x')")
+        assert stage.result("import os\nreturn os.listxattr('/tmp')") == []
+
     def test_a_link_of_the_repository_leads_where_it_did(self, stage):
         stage.result("import os\nos.unlink('link'); open('link', 'w').write('mine')")
         assert stage.result("return open('link').read()") == "labels"

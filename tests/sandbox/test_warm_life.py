@@ -39,6 +39,28 @@ class TestItsLife:
             assert stage.warm._running.pid != pid
         assert stage.warm.entered == 3
 
+    def test_where_the_process_that_waits_for_a_candidate_is_gone_another_sandbox_is_entered_for_it(self, made):
+        stage = made()
+        for entered in (1, 2):
+            assert stage.honest()
+            assert stage.warm.entered == entered
+            stage.warm.enter()
+            (spare,) = processes.descendants(stage.warm._running.pid)
+            os.kill(spare, 9)
+            deadline = time.monotonic() + 2
+            while stage.warm._running.step():
+                assert time.monotonic() < deadline
+        assert stage.honest()
+
+    def test_where_nobody_asks_any_more_all_processes_end(self, made):
+        stage = made()
+        assert stage.honest()
+        server = stage.warm._running.pid
+        stage.warm._link.close()
+        deadline = time.monotonic() + 2
+        while processes.start_time(server) is not None and stage.warm._running.step(0.05):
+            assert time.monotonic() < deadline
+
     @pytest.mark.slow
     def test_whoever_leaves_too_much_to_clear_away_costs_the_next_no_time_of_its_own(self, made):
         stage = made(wall_seconds=5, scratch_bytes=256 * MiB)
@@ -120,6 +142,10 @@ class TestEvaluators:
         stage = made(imports + "R = open('/dev/urandom', 'rb')\nprint('loaded')\n" + EVALUATOR)
         assert stage.honest()
         assert stage.call(HONEST).output == ""
+
+    def test_modules_are_loaded_for_candidates_where_they_can_be(self, made):
+        stage = made(modules=("wave", "no.such_module"))
+        assert stage.result("import sys\nreturn ['wave' in sys.modules, 'sunau' in sys.modules]") == [True, False]
 
     def test_files_that_its_imports_write_are_as_they_were_for_each(self, made):
         stage = made(

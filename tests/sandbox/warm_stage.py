@@ -33,7 +33,7 @@ def result_of(called):
 class Stage:
     """A warm sandbox, and the folder that it is made of."""
 
-    def __init__(self, root, evaluator=EVALUATOR, *, environment=None, **limits):
+    def __init__(self, root, evaluator=EVALUATOR, *, environment=None, modules=(), **limits):
         self.root = root
         self.tree = root / "tree"
         self.tree.mkdir(parents=True)
@@ -51,7 +51,7 @@ class Stage:
             limits=SandboxLimits(**{**given, **limits}),
         )
         words = [str(self.tree / "evaluator.py")]
-        self.warm = WarmSandbox(sandbox, sys.executable, root / "driver.py", self.tree, words)
+        self.warm = WarmSandbox(sandbox, sys.executable, root / "driver.py", self.tree, words, modules=modules)
 
     def call(self, body, seed=0):
         """Evaluate a candidate: the body of a function, with an indentation."""

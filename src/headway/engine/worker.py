@@ -102,9 +102,9 @@ def perform(experiment: Experiment, spec: AttemptSpec, setup: Any) -> int:
         patch=spec.patch,
     )
     set_current(run)
-    before = random.getstate()
+    before = None if experiment.opaque else random.getstate()  # to save and restore it takes 0.05 ms
     try:
-        if not experiment.opaque:
+        if before is not None:
             _set_torch_threads(spec.threads)
             seed_everything(spec.seed)
         experiment.run(run)
@@ -116,7 +116,8 @@ def perform(experiment: Experiment, spec: AttemptSpec, setup: Any) -> int:
     except BaseException as error:  # whatever a trial raises is its result, and never the end of an engine
         return _failed(log, error)
     finally:
-        random.setstate(before)
+        if before is not None:
+            random.setstate(before)
         set_current(None)
         log.close()
 

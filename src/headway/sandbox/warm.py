@@ -11,7 +11,6 @@ loopback device. Whoever proposes both can tell the second one more than that in
 import contextlib
 import json
 import math
-import select
 import signal
 import socket
 import struct
@@ -40,6 +39,7 @@ _NOTICE_SECONDS = 0.06  # until it is known that the kernel ended somebody for w
 _LARGEST_ANSWER = 8 * 1024**2
 _TAIL_BYTES = 64 * 1024
 _LOOK_SECONDS = 0.05
+_PIECE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,21 +65,34 @@ class WarmSandbox:
 
     `folder` is the folder, one of the sandbox's scratch folders, that candidates' files are written to and that they
     run in. The sandbox's limits hold for each candidate, but those of memory and processes for the server with it.
+    `modules` of the standard library are loaded beside the evaluator, where that can be, for candidates that import
+    them.
     Use it from one thread, which the sandbox does not outlive.
 
     `unfit` says, once it was entered, why the evaluator cannot stay loaded: forks of it would share something, or it
     depends on the seed when it loads. Such a sandbox answers no calls.
     """
 
-    def __init__(self, sandbox: Sandbox, python: str, driver: Path, folder: Path, words: Sequence[str]) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        python: str,
+        driver: Path,
+        folder: Path,
+        words: Sequence[str],
+        *,
+        modules: Sequence[str] = (),
+    ) -> None:
         self._each = sandbox.limits
         # What is limited for each candidate is not limited for all of them.
         self._sandbox = replace(sandbox, limits=replace(self._each, wall_seconds=math.inf, cpu_seconds=math.inf))
-        self._command = (python, str(_SHOWN / _SERVER), "{channel}", str(driver), str(folder), *words)
+        told = json.dumps({**self._limits(), "modules": list(modules)})
+        self._command = (python, str(_SHOWN / _SERVER), "{channel}", told, str(driver), str(folder), *words)
         self._running: Running | None = None
         self._link: socket.socket | None = None
         self._data = bytearray()  # heard, and not taken yet
         self._ready = False  # to take a request
+        self._looked = 0.0  # when, at the sandbox
         self.entered = 0
         self.unfit = ""
 
@@ -88,13 +101,9 @@ class WarmSandbox:
 
         Raises `ExperimentError` where the evaluator cannot be loaded, or is `unfit`.
         """
-        limits = self._each
-        cpu = None if limits.cpu_seconds == math.inf else math.ceil(limits.cpu_seconds)
-        followed = {"wall_seconds": limits.wall_seconds, "output_bytes": limits.output_bytes}
-        request = {**argument, "files": dict(files), "seed": seed, "cpu_seconds": cpu}
-        self._hand_over(json.dumps(followed).encode() + b"\n" + json.dumps(request).encode())
+        self._hand_over(json.dumps({**argument, "files": dict(files), "seed": seed}).encode())
         began = time.monotonic()
-        answer = self._heard(limits.wall_seconds + _SPARE_SECONDS)
+        answer = self._heard(self._each.wall_seconds + _SPARE_SECONDS)
         seconds = time.monotonic() - began
         if answer is None:
             return self._lost(seconds)
@@ -136,6 +145,12 @@ class WarmSandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _limits(self) -> dict[str, float | None]:
+        """Return what the server is to keep of the limits, or has a candidate's process keep."""
+        each = self._each
+        cpu = None if each.cpu_seconds == math.inf else math.ceil(each.cpu_seconds)
+        return {"wall_seconds": each.wall_seconds, "output_bytes": each.output_bytes, "cpu_seconds": cpu}
+
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         shown = [Mount(_SHOWN / name, "read", Path(__file__).with_name(name)) for name in (_SERVER, _STATE)]
@@ -148,7 +163,9 @@ class WarmSandbox:
         except BaseException:
             ours.close()
             raise
-        ours.settimeout(_CLEAN_SECONDS)
+        # By the kernel: a timeout of Python's asks it before each call whether it may be made.
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(_LOOK_SECONDS))
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(_CLEAN_SECONDS))
         self._link = ours
         self._data.clear()
         self.entered += 1
@@ -166,7 +183,12 @@ class WarmSandbox:
         return ended.stdout[-_TAIL_BYTES:].decode(errors="replace")
 
     def _living(self) -> bool:
-        return self._running is not None and self._running.step()
+        """Look at the sandbox now and then; whether it has ended since is told by its end of the socket."""
+        now = time.monotonic()
+        if self._running is None or now < self._looked + _LOOK_SECONDS:
+            return self._running is not None
+        self._looked = now
+        return self._running.step()
 
     def _gets_ready(self) -> bool:
         """Wait until what the last candidate left is cleared away."""
@@ -200,13 +222,14 @@ class WarmSandbox:
         assert self._running is not None
         deadline = time.monotonic() + seconds
         while (message := self._message()) is None:
-            if not select.select([self._link], [], [], _LOOK_SECONDS)[0]:
+            try:
+                piece = self._link.recv(_PIECE)
+            except BlockingIOError:  # after _LOOK_SECONDS
                 if not self._running.step() or time.monotonic() > deadline:
                     return None
                 continue
-            piece = b""
-            with contextlib.suppress(OSError):
-                piece = self._link.recv(_LARGEST_ANSWER)
+            except OSError:
+                return None
             self._data += piece
             if not piece or len(self._data) > 2 * _LARGEST_ANSWER:
                 return None
@@ -256,6 +279,10 @@ class WarmSandbox:
             cpu_seconds=ended.cpu_seconds,
             memory_bytes=ended.peak_memory_bytes,
         )
+
+
+def _timeval(seconds: float) -> bytes:
+    return struct.pack("@ll", int(seconds), int(1e6 * (seconds % 1)))
 
 
 def _read(text: str) -> tuple[object, ...]:

@@ -1,24 +1,29 @@
-"""Evaluate one candidate after the other in a sandbox that is entered once: CHANNEL DRIVER FOLDER WORD...
+"""Evaluate one candidate after the other in a sandbox entered once: CHANNEL ORDER DRIVER FOLDER WORD...
 
 This file runs by itself, in any Python, inside the sandbox, as its first process: nobody in there can end or stop it.
 `DRIVER` is a Python file of ours whose `prepare(WORD...)` loads the evaluator and returns what evaluates: a function of
-one request that yields values for JSON, which are sent as they come. Each request is answered by a fork of this
-process, the only candidate alive. When it has ended, all that it started is ended too, and what it left in folders is
-gone (`warm_state.py`), before the process of the next one is made.
+one request that yields values for JSON, which are sent as they come. `ORDER` is JSON: the limits of a candidate, and
+`modules` to load for it.
+
+Each request is answered by a fork of this process, the only candidate alive. The fork reads it from the channel, while
+this process sleeps: every page that both of them write to while both live is copied, at 2.6 us a page. When it has
+ended, all that it started is ended too, and what it left in folders is gone (`warm_state.py`), before the process of
+the next one is made. What this file imports is kept small for the same reason: a fork and its end cost by what is
+loaded.
 """
 
 import contextlib
 import ctypes
 import gc
+import importlib
 import importlib.util
 import json
+import math
 import os
 import random
 import resource
 import select
 import signal
-import socket
-import struct
 import sys
 import time
 import traceback
@@ -33,31 +38,39 @@ _PIECE = 64 * 1024
 _LONGEST_POLL_MILLISECONDS = 3_600_000
 _PR_SET_DUMPABLE = 4
 _LIBC = ctypes.CDLL(None)
+_MASK_BYTES = 128  # of sigset_t in glibc, more than in musl
+_READY = b'{"ready": true}'
+_BEGUN = b"\n"  # what a fork says first: it has a request
+_read_json = json.JSONDecoder().raw_decode  # touches fewer pages than `json.loads`
 _SHARED = ("/tmp", "/dev/shm")
 _SEED = "HEADWAY_SEED"
 
 Evaluate = Callable[[dict[str, Any]], Iterable[object]]
 
 
-def main(channel: str, driver: str, folder: str, *words: str) -> None:
+def main(channel: str, told: str, driver: str, folder: str, *words: str) -> None:
     """Load the evaluator, tell that it is ready, and serve until the channel closes."""
-    control = _begun(int(channel))
-    with socket.socket(fileno=int(channel)) as link:
-        os.chdir(folder)
-        sys.path[0] = os.path.dirname(driver)  # as where the driver is run by itself
-        # Nobody of this user may look into a process that cannot be dumped: not through /proc, not by ptrace.
-        _LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-        try:
-            evaluate, asked = _load(driver, words)
-        except BaseException as error:
-            _send(link, {"broken": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()})
-            return
-        folders = Folders((folder, *_SHARED))
-        unfit = asked or shared_with_forks((link.fileno(), control)) or folders.unfit
-        if evaluate is None or unfit:
-            _send(link, {"unfit": unfit})
-            return
-        _serve_all(link, control, evaluate, folder, folders)
+    link, order = int(channel), json.loads(told)
+    control = _begun(link)
+    os.chdir(folder)
+    sys.path[0] = os.path.dirname(driver)  # as where the driver is run by itself
+    # Nobody of this user may look into a process that cannot be dumped: not through /proc, not by ptrace.
+    _LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    for name in order["modules"]:
+        with contextlib.suppress(Exception):  # it may be one of another Python's: who imports it gets the error
+            importlib.import_module(name)
+    try:
+        evaluate, asked = _load(driver, words)
+    except BaseException as error:
+        _tell(link, {"broken": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()})
+        return
+    os.chdir(folder)  # the evaluator may have gone elsewhere
+    folders = Folders((folder, *_SHARED))
+    unfit = asked or shared_with_forks((link, control)) or folders.unfit
+    if evaluate is None or unfit:
+        _tell(link, {"unfit": unfit})
+        return
+    _serve_all(_Server(link, control, evaluate, folder, order), folders)
 
 
 def _begun(channel: int) -> int:
@@ -115,81 +128,55 @@ def _load(driver: str, words: tuple[str, ...]) -> tuple[Evaluate | None, str]:
     return evaluate, next(iter(asked), "")
 
 
-def _serve_all(link: socket.socket, control: int, evaluate: Evaluate, folder: str, folders: Folders) -> None:
+class _Server:
+    """Hold what each fork is made of and for."""
+
+    def __init__(self, link: int, control: int, evaluate: Evaluate, folder: str, limits: dict[str, Any]) -> None:
+        self.link, self.evaluate, self.folder, self.limits = link, evaluate, folder, limits
+        # A candidate can send signals, for which the evaluator may have left handlers.
+        # Not by `signal`, which makes names of 62 numbers each time: that takes a fork 0.1 ms.
+        every, self.mask = ctypes.create_string_buffer(_MASK_BYTES), ctypes.create_string_buffer(_MASK_BYTES)
+        _LIBC.sigfillset(every)
+        _LIBC.pthread_sigmask(signal.SIG_SETMASK, every, self.mask)
+        self.conditions = Conditions()
+        self.private = (control, *self.conditions.descriptors)
+
+
+def _serve_all(server: _Server, folders: Folders) -> None:
     """Answer requests. What cannot be put back into its first state ends this process, and by that the sandbox."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()  # else each fork would print it again
     gc.collect()
     gc.freeze()
-    # A candidate can send signals, for which the evaluator may have left handlers.
-    mask = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
-    conditions = Conditions()
-    first, private = conditions.now(), (link.fileno(), control, *conditions.descriptors)
+    first = server.conditions.now()
     while True:
         # Forked while nobody asks, as that takes as long as a small candidate, and when the one before is long gone.
-        spare = _Spare(private, evaluate, folder, mask)
-        _send(link, {"ready": True})
-        request = _receive(link)
-        if request is None:
+        answer = _Spare(server).to_its_end()
+        if answer is None:
             os._exit(0)
-        _send(link, _serve(spare, request))
+        _tell(server.link, answer)
         folders.restore()
-        if conditions.now() != first:
+        if server.conditions.now() != first:
             raise Spoiled("its first process")
 
 
-class _Spare:
-    """Hold a fork of this process that waits for a candidate, and the ends of its pipes."""
-
-    def __init__(self, private: tuple[int, ...], evaluate: Evaluate, folder: str, mask: Any) -> None:
-        order, results, output = os.pipe(), os.pipe(), os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            for descriptor in (*private, order[1], results[0], output[0]):
-                os.close(descriptor)
-            _perform(evaluate, order[0], folder, results[1], output[1], mask)
-        for descriptor in (order[0], results[1], output[1]):
-            os.close(descriptor)
-        self.order, self.results, self.output = order[1], results[0], output[0]
-
-    def close(self) -> None:
-        """Close this process's ends."""
-        for descriptor in (self.results, self.output):
-            os.close(descriptor)
-
-
-def _serve(spare: _Spare, request: bytes) -> dict[str, Any]:
-    """Have the spare evaluate a candidate, and return what came of it when all that it started has ended."""
-    limits, _, rest = request.partition(b"\n")
-    try:
-        with contextlib.suppress(BrokenPipeError), open(spare.order, "wb") as file:
-            file.write(rest)
-        return _Following(spare, json.loads(limits)).to_its_end()
-    finally:
-        spare.close()
-
-
-def _perform(evaluate: Evaluate, order: int, folder: str, results: int, output: int, mask: Any) -> None:
+def _perform(server: _Server, results: int, output: int) -> None:
     """Wait for a candidate and evaluate it, in the process that is its own."""
     code = 1
     try:
         _LIBC.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _LIBC.pthread_sigmask(signal.SIG_SETMASK, server.mask, None)
         os.setsid()
         for stream in (1, 2):
             os.dup2(output, stream)
         os.close(output)
-        os.chdir(folder)
-        with open(order, "rb") as file:
-            told = file.read()
-        if not told:
-            os._exit(0)
-        request = json.loads(told)
-        _write(folder, request.pop("files"))
-        _limit(request)
+        request = _asked(server.link)
+        os.write(results, _BEGUN)
+        _write(server.folder, request.pop("files"))
+        _limit(server.limits)
         _seed(request)
-        for found in evaluate(request):
-            _tell(results, found)
+        for found in server.evaluate(request):
+            _write_all(results, json.dumps(found).encode() + b"\n")
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -204,18 +191,25 @@ def _perform(evaluate: Evaluate, order: int, folder: str, results: int, output: 
         os._exit(code & 0xFF)
 
 
-def _tell(results: int, found: object) -> None:
-    data = json.dumps(found).encode() + b"\n"
-    while data:
-        data = data[os.write(results, data) :]
+def _asked(link: int) -> dict[str, Any]:
+    """Say that this fork is ready, and return what it is asked. It ends where nobody will ask any more."""
+    _send(link, _READY)
+    data = _receive(link)
+    os.close(link)
+    if data is None:
+        os._exit(0)
+    request: dict[str, Any] = _read_json(data.decode())[0]
+    return request
 
 
 def _write(folder: str, files: dict[str, str]) -> None:
     for path, text in files.items():
-        place = os.path.join(folder, path)
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        with open(place, "wb") as file:
-            file.write(text.encode())
+        place = f"{folder}/{path}"
+        if "/" in path:
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+        file = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        _write_all(file, text.encode())
+        os.close(file)
 
 
 def _print(text: str) -> None:
@@ -225,8 +219,8 @@ def _print(text: str) -> None:
         os.write(2, text.encode(errors="replace"))
 
 
-def _limit(request: dict[str, Any]) -> None:
-    if (seconds := request.get("cpu_seconds")) is not None:
+def _limit(limits: dict[str, Any]) -> None:
+    if (seconds := limits["cpu_seconds"]) is not None:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
 
 
@@ -243,57 +237,73 @@ def _seed(request: dict[str, Any]) -> None:
         torch.manual_seed(seed)
 
 
-class _Following:
-    """Read what a candidate's process says until it has ended, or passed a limit."""
+class _Spare:
+    """Hold a fork of this process, which waits for a candidate, and read what it says until it has ended."""
 
-    def __init__(self, spare: _Spare, limits: dict[str, Any]) -> None:
-        self._pid, self._results, self._output = spare.pid, spare.results, spare.output
-        self._limits = limits
-        self._deadline = time.monotonic() + limits["wall_seconds"]
+    def __init__(self, server: _Server) -> None:
+        self._limits = server.limits
+        self._deadline = math.inf  # until it has a candidate
         self._found, self._tail = bytearray(), bytearray()
         self._printed = 0
-        self._poll = select.poll()
+        (self._results, results), (self._output, output) = os.pipe(), os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            for descriptor in (*server.private, self._results, self._output):
+                os.close(descriptor)
+            _perform(server, results, output)
+        for descriptor in (results, output):
+            os.close(descriptor)
 
-    def to_its_end(self) -> dict[str, Any]:
-        """Follow it; end it where it must be, and all that it started; return how it went."""
-        handle = os.pidfd_open(self._pid)
-        passed = ""
-        try:
-            for descriptor in (handle, self._results, self._output):
-                self._poll.register(descriptor, select.POLLIN)
-            while not passed and not self._hear(handle):
-                passed = self._passed()
-        finally:
-            os.close(handle)
+    def to_its_end(self) -> dict[str, Any] | None:
+        """Follow it; end it where it must be, and all that it started; return how it went. None: it was not asked."""
+        passed = self._ended()
         if passed:
             os.kill(self._pid, signal.SIGKILL)
         _, status, used = os.wait4(self._pid, 0)
         others = end_all()
         self._drain()
+        if not self._found:
+            return None
         if passed != "wall":
             passed = self._passed(late=False)
         return {
             "code": os.waitstatus_to_exitcode(status),
             "passed": passed,
-            "results": "" if passed == "output" else bytes(self._found).decode(errors="replace"),
-            "output": bytes(self._tail).decode(errors="replace"),
+            "results": "" if passed == "output" else self._found[len(_BEGUN) :].decode(errors="replace"),
+            "output": self._tail.decode(errors="replace"),
             "cpu_seconds": sum(item.ru_utime + item.ru_stime for item in (used, *others)),
             "memory_bytes": max(item.ru_maxrss for item in (used, *others)) * 1024,
         }
 
-    def _hear(self, handle: int) -> bool:
+    def _ended(self) -> str:
+        """Wait until it has ended, or passed a limit; return which."""
+        handle = os.pidfd_open(self._pid)
+        poll = select.poll()
+        try:
+            for descriptor in (handle, self._results, self._output):
+                poll.register(descriptor, select.POLLIN)
+            passed = ""
+            while not passed and not self._hear(poll, handle):
+                passed = self._passed()
+            return passed
+        finally:
+            os.close(handle)
+
+    def _hear(self, poll: select.poll, handle: int) -> bool:
         """Take in what there is, or wait for something; return whether the process has ended."""
-        left = int(1000 * (self._deadline - time.monotonic())) + 1
-        ready = {number for number, _ in self._poll.poll(max(0, min(left, _LONGEST_POLL_MILLISECONDS)))}
+        left = min(1000 * (self._deadline - time.monotonic()) + 1, _LONGEST_POLL_MILLISECONDS)
+        ready = {number for number, _ in poll.poll(max(0, int(left)))}
         for descriptor in (self._results, self._output):
             if descriptor in ready and not self._take(descriptor):
-                self._poll.unregister(descriptor)
+                poll.unregister(descriptor)
         return handle in ready
 
     def _take(self, descriptor: int) -> bool:
         """Read a piece; return whether there was one."""
         piece = os.read(descriptor, _PIECE)
         if descriptor == self._results:
+            if not self._found and piece:
+                self._deadline = time.monotonic() + self._limits["wall_seconds"]
             self._found += piece
         else:
             self._printed += len(piece)
@@ -302,10 +312,11 @@ class _Following:
         return bool(piece)
 
     def _drain(self) -> None:
-        """Read what is left in the pipes, once nobody else has them: a megabyte each at most."""
+        """Read what is left in the pipes, once nobody else has them, a megabyte each at most, and close them."""
         for descriptor in (self._results, self._output):
             while self._take(descriptor):
                 pass
+            os.close(descriptor)
 
     def _passed(self, *, late: bool = True) -> str:
         if len(self._found) > _LARGEST_RESULT or self._printed > self._limits["output_bytes"]:
@@ -313,24 +324,32 @@ class _Following:
         return "wall" if late and time.monotonic() >= self._deadline else ""
 
 
-def _send(link: socket.socket, message: dict[str, Any]) -> None:
-    data = json.dumps(message).encode()
-    link.sendall(struct.pack("<I", len(data)) + data)
+def _tell(link: int, message: dict[str, Any]) -> None:
+    _send(link, json.dumps(message).encode())
 
 
-def _receive(link: socket.socket) -> bytes | None:
+def _send(link: int, data: bytes) -> None:
+    _write_all(link, len(data).to_bytes(4, "little") + data)
+
+
+def _receive(link: int) -> bytes | None:
     header = _exactly(link, 4)
-    return None if header is None else _exactly(link, struct.unpack("<I", header)[0])
+    return None if header is None else _exactly(link, int.from_bytes(header, "little"))
 
 
-def _exactly(link: socket.socket, size: int) -> bytes | None:
-    data = bytearray()
+def _exactly(link: int, size: int) -> bytes | None:
+    data = b""
     while len(data) < size:
-        piece = link.recv(min(_PIECE, size - len(data)))
+        piece = os.read(link, min(_PIECE, size - len(data)))
         if not piece:
             return None
         data += piece
-    return bytes(data)
+    return data
+
+
+def _write_all(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
 
 
 if __name__ == "__main__":

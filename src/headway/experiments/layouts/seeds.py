@@ -24,7 +24,7 @@ _FUNCTIONS = {
 }  # fmt: skip
 _LAST_SEED = 2**31 - 1
 # What each of these forms holds in some spelling; a text without it needs no parser.
-_MAY_HOLD = re.compile(r"seed|random|rng|state|key", re.IGNORECASE)
+_MAY_HOLD = ("seed", "random", "rng", "state", "key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,8 @@ def rewrite_seeds(sources: Mapping[str, str], seed: int) -> SeededFiles | None:
 
 def _places(source: str) -> Iterator[tuple[ast.expr, int, str]]:
     """Yield each literal that is a seed, its value, and what it is given to; in the order of the text."""
-    tree = parse(source) if _MAY_HOLD.search(source) else None
+    folded = source.casefold()
+    tree = parse(source) if any(word in folded for word in _MAY_HOLD) else None
     found: dict[tuple[int, int], tuple[ast.expr, int, str]] = {}
     for node in ast.walk(tree) if tree is not None else ():
         for value, what in _seeds_of(node):

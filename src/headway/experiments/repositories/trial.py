@@ -258,7 +258,7 @@ def candidate_files(experiment: Declared, run: Run) -> dict[str, str]:
 
 
 def _seeded(layout: Layout, sources: Mapping[str, str], seed: int) -> SeededFiles | None:
-    if not layout.rewrites_seed or seed_written(sources) == seed:
+    if not layout.rewrites_seed or seed_written(sources) in (seed, None):
         return None
     return layout.with_seed(sources, seed)
 
