@@ -75,6 +75,7 @@ class Session:
     on_progress: Callable[["Session", int, Sequence[Point]], None] = lambda *_: None
     on_end: Callable[["Session", End], None] = lambda *_: None
     engine: Any = None
+    wake: Callable[[], None] = lambda: None
     ending: str = ""
     ends: list[End] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -87,6 +88,9 @@ class Session:
 
     def recall(self, stale):
         return 0
+
+    def wake_with(self, wake):
+        self.wake = wake
 
     def prepare(self, running):
         pass

@@ -139,9 +139,11 @@ def test_a_full_disk_is_told_as_such(endpoint, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(json, "dump", full)
-    with pytest.raises(DiskError, match="No space left"):
-        Cached(model(endpoint), tmp_path).complete(asking())
+    cached = Cached(model(endpoint), tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(DiskError, match="No space left"):
+            cached.complete(asking())
     assert not list(tmp_path.glob("*/*"))
 
 

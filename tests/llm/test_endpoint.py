@@ -230,7 +230,7 @@ def test_bad_limits_are_refused():
 def test_the_extra_is_named_where_the_client_is_missing():
     code = (
         "import sys\n"
-        "sys.modules['openai'] = None\n"  # as Python marks what cannot be imported
+        "sys.modules['urllib3'] = None\n"  # as Python marks what cannot be imported
         "from headway.llm import OpenAIModel\n"
         "OpenAIModel(url='http://127.0.0.1:1/v1', model='small')\n"
     )
@@ -240,6 +240,6 @@ def test_the_extra_is_named_where_the_client_is_missing():
 
 
 def test_the_room_loads_no_client_until_a_model_is_asked():
-    code = f"import sys, {module.__name__}, headway.llm; print('openai' in sys.modules)"
+    code = f"import sys, {module.__name__}, headway.llm; print('urllib3' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"

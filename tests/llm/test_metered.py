@@ -1,5 +1,6 @@
 """A ceiling: never passed, by threads, processes and restarts together, and told before anything is asked."""
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -179,6 +180,73 @@ def test_a_process_that_is_killed_while_it_asks_has_spent_the_most(endpoint, met
     assert (spent.tokens, spent.unanswered) == (159, 1)
     with pytest.raises(CeilingReached, match="or set aside by 1 requests without an answer yet"):
         metered(tokens=200).complete(asking(max_tokens=50))
+
+
+def test_a_ledger_of_an_earlier_release_goes_on_with_what_it_counted(endpoint, metered, ledger):
+    before = sqlite3.connect(ledger)
+    before.execute(
+        "CREATE TABLE requests (id INTEGER PRIMARY KEY, at REAL NOT NULL, model TEXT NOT NULL, state TEXT NOT NULL, "
+        "input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, dollars REAL)"
+    )
+    rows = [(0, "m", "answered", 100, 10, 0.1), (0, "m", "asked", 20, 30, None), (0, "m", "failed", 5, 5, 0.2)]
+    before.executemany("INSERT INTO requests VALUES (NULL, ?, ?, ?, ?, ?, ?)", rows)
+    before.commit()
+    spent = metered(tokens=400).spending
+    assert (spent.requests, spent.tokens, spent.unanswered) == (3, 170, 1)
+    assert spent.dollars == 0.3
+    before.execute("UPDATE requests SET state = 'answered', output_tokens = 40 WHERE state = 'asked'")
+    before.commit()  # the earlier release, beside this one
+    before.close()
+    assert (metered().spending.tokens, metered().spending.unanswered) == (180, 0)
+    metered(tokens=400).complete(asking(max_tokens=200))
+    with pytest.raises(CeilingReached, match="290 of the ceiling of 300"):
+        metered(tokens=300).complete(asking(max_tokens=2))
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=st.lists(st.tuples(st.sampled_from(["answer", "charge", "refuse"]), st.integers(1, 900)), max_size=25))
+def test_the_sums_are_those_of_the_table(tmp_path_factory, steps):
+    place = tmp_path_factory.mktemp("ledger") / "l.sqlite"
+    meter = Metered(Moody(), place, dollars=1.0, price=Price(input_dollars=0.0371, output_dollars=0.15))
+    for how, limit in steps:
+        with contextlib.suppress(ModelError):
+            meter.complete(asking(how, max_tokens=limit))
+    with sqlite3.connect(place) as table:
+        rows = table.execute("SELECT input_tokens, output_tokens, dollars, state FROM requests").fetchall()
+    table.close()
+    spent = meter.spending
+    meter.close()
+    assert spent.requests == len(rows) == sum(how != "refuse" for how, _ in steps)
+    assert (spent.input_tokens, spent.output_tokens) == (sum(row[0] for row in rows), sum(row[1] for row in rows))
+    assert spent.dollars == pytest.approx(sum(row[2] for row in rows), abs=1e-11)
+    assert spent.unanswered == 0
+
+
+class Moody(Model):
+    """Answer, or fail charged or not, as the request says."""
+
+    @property
+    def name(self):
+        return "moody"
+
+    def complete(self, request):
+        how = request.messages[0].text
+        if how != "answer":
+            raise ModelError(how, charged=how == "charge")
+        return Completion(text="", model="moody", input_tokens=7, output_tokens=3, dollars=None, seconds=0)
+
+
+def test_a_dollar_that_was_set_aside_and_given_back_leaves_no_trace(endpoint, metered):
+    tenth = Price(input_dollars=0.0, output_dollars=100_000.0)  # a token costs ten cents
+    meter = metered(dollars=0.3, price=tenth)
+    endpoint.plan = [429, 429, 429] + [chat("x", tokens=(0, 1))] * 3
+    for _ in range(3):
+        with pytest.raises(ModelError):
+            meter.complete(asking(max_tokens=3))
+    assert meter.spending.dollars == 0.0
+    for _ in range(3):
+        meter.complete(asking(max_tokens=1))  # 0.1 + 0.1 + 0.1 is not more than 0.3
+    assert meter.spending.dollars == 0.3
 
 
 def test_an_answer_that_took_more_than_was_estimated_counts_as_it_was(endpoint, metered):

@@ -264,19 +264,19 @@ def test_answers_from_the_record_are_free(player):
     assert len(other.store.places.of_study(other.record.id)) == 22
 
 
-def test_a_budget_of_seconds_keeps_enough_for_the_confirmation(player):
-    made = player(make_study(budget="9.5 s"))
-    made.store.studies.charge(made.record.id, "seconds", 0.0)
+@pytest.mark.parametrize(("workers", "seeds", "seconds"), [(1, 2, 11), (1, 4, 11), (2, 2, 11), (4, 4, 5)])
+def test_a_budget_of_seconds_keeps_enough_for_the_confirmation_and_no_more(player, workers, seeds, seconds):
+    made = player(make_study(budget=f"{seconds + 0.5} s", workers=workers, seeds=seeds))
     original = made.end
 
     def end(assignment, **more):
         original(assignment, **more)
-        made.store.studies.charge(made.record.id, "seconds", 1.0)
+        made.store.studies.charge(made.record.id, "seconds", 1.0 / workers)
 
     made.end = end
-    asked = made.play()
-    assert roles(asked).count("confirm") == 2
-    assert 9 <= len(asked) <= 11
+    asked = made.play(workers=workers)
+    assert roles(asked).count("confirm") == seeds
+    assert seconds * workers <= len(asked) <= (seconds + 1.5) * workers
 
 
 def test_a_space_without_parameters_runs_the_baseline_alone(player):

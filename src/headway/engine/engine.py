@@ -99,6 +99,7 @@ class Engine:
                 self._recorder.tidy_after_death()
             self._recorder.recover(self._observer.note)
             self._recall(work)
+            work.wake_with(self._wake_soon)
             await self._turns(work)
             state = "paused" if self._pausing else "running"
             return "paused" if self._pausing else "done"
@@ -157,6 +158,12 @@ class Engine:
         await self._wake.wait()
         timer.cancel()
         self._wake.clear()
+
+    def _wake_soon(self) -> None:
+        """End the rest. Safe from any thread, also when the session is over."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._wake.set)
 
     def _recall(self, work: Work) -> None:
         """Let the study and the scheduler take in what the record holds and still counts."""

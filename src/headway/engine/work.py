@@ -1,6 +1,6 @@
 """What the engine asks for and hears back: the Protocol that a study implements, and the values that cross it."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,6 +33,14 @@ class Work(Protocol):
         """Take in what the record holds of the study, before anything else is asked; return how many trials stand.
 
         `stale` are the ids of its ended trials whose results do not count today.
+        """
+        ...
+
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """Take what ends the engine's rest, before the first trial is asked for.
+
+        Call it, from any thread, when something has come that the next trial waited for; else it is found up to a
+        twentieth of a second later.
         """
         ...
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-import tempfile
+import secrets
 import threading
 import time
 from collections.abc import Generator
@@ -30,7 +30,8 @@ class Cached(Model):
 
     def __init__(self, model: Model, folder: Path) -> None:
         self._model = model
-        self._folder = folder
+        self._folder = os.fspath(folder)
+        self._mark = secrets.token_hex(4)  # in the names of files that are not whole yet: other processes write there
         self._lock = threading.Lock()
         self._asking: dict[str, tuple[threading.Lock, int]] = {}
 
@@ -69,37 +70,56 @@ class Cached(Model):
                 if waiting > 1:
                     self._asking[key] = (lock, waiting - 1)
 
-    def _path(self, key: str) -> Path:
-        return self._folder / key[:2] / f"{key}.json"
+    def _path(self, key: str) -> str:
+        return f"{self._folder}/{key[:2]}/{key}.json"
 
     def _read(self, key: str) -> Completion | None:
         """Return what is kept, None where nothing is. A file that was damaged since goes, and is asked for again."""
         path = self._path(key)
         try:
-            data = path.read_bytes()
+            with open(path, "rb") as file:
+                data = file.read()
         except FileNotFoundError:
             return None
         completion = _parsed(data)
         if completion is None:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
         return completion
 
     def _keep(self, key: str, completion: Completion) -> bool:
         """Keep an answer; return False where another process kept one first."""
         path = self._path(key)
-        with own_writes(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".")
+        content = {"format": _FORMAT, "model": self._model.name, "completion": asdict(completion)}
+        partial = f"{self._folder}/{key[:2]}/.{key}-{self._mark}"
+        with own_writes(Path(path)):
             try:
-                with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
-                    json.dump({"format": _FORMAT, "model": self._model.name, "completion": asdict(completion)}, file)
+                _write(partial, json.dumps(content).encode())
                 return _placed(partial, path)
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(partial)
 
 
-def _placed(partial: str, path: Path) -> bool:
+def _write(path: str, data: bytes) -> None:
+    """Write a new file that only its owner may read.
+
+    By bare system calls: a thread hands Python over at each, and the engine beside it takes its time to hand it back.
+    """
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        handle = os.open(path, flags, 0o600)
+    try:
+        while data := data[os.write(handle, data) :]:
+            pass
+    finally:
+        os.close(handle)
+
+
+def _placed(partial: str, path: str) -> bool:
     """Give a whole file its name; return False where the name is taken."""
     try:
         os.link(partial, path)

@@ -1,28 +1,24 @@
 """A model behind an OpenAI-compatible endpoint: a vendor's, a gateway's, or a server on this machine.
 
-The `openai` client (extra `llm`) sends, and retries what may pass: 408, 409, 429, 5xx and lost connections, after the
-time that `Retry-After` names (up to two minutes), else after 0.5 s, doubled up to 8 s.
+What may pass is sent again (`sending.py`): 408, 409, 429, 5xx and lost connections, after the time that `Retry-After`
+names (up to two minutes), else after 0.5 s, doubled up to 8 s.
 """
 
-import ipaddress
+import json
 import os
-import threading
 import time
-import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
-from headway.core import MissingExtra, Redactor, UsageError
+from headway.core import Redactor, UsageError
 from headway.llm.errors import ModelError
 from headway.llm.model import Completion, Model, Price, Request, tokens_of
-
-if TYPE_CHECKING:
-    from openai import OpenAI
+from headway.llm.sending import Lost, Sender
 
 __all__ = ["OpenAIModel"]
 
-_NO_KEY = "none"  # the client insists on one; servers without keys ignore it
+_OF_OPENAI = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}  # nobody else's business
 _REFUSED = (400, 401, 403, 404, 413, 422, 429)  # never computed, so never on a bill
 _SHOWN_CHARACTERS = 500
 
@@ -59,19 +55,17 @@ class OpenAIModel(Model):
             raise UsageError(
                 f"An endpoint got seconds={seconds}, retries={retries}. Give more than 0 s, and 0 retries or more."
             )
-        self._host = _checked(url)
+        host = _checked(url)
         self._url = url.rstrip("/")
         self._model = model
         self._key_env = key_env
-        self._key = _key(key_env, environment)
         self._price = price
         self._seconds = seconds
         self._retries = retries
         self._limit_name: LimitName = limit_name
-        self._redactor = Redactor([self._key, *([environment[key_env]] if key_env else [])])
-        self._lock = threading.Lock()
-        self._made: OpenAI | None = None
-        _require()
+        headers, secrets = _headers(host, key_env, environment)
+        self._redactor = Redactor(secrets)
+        self._sender = Sender(f"{self._url}/chat/completions", headers=headers, seconds=seconds, retries=retries)
 
     @property
     def name(self) -> str:
@@ -80,41 +74,16 @@ class OpenAIModel(Model):
 
     def complete(self, request: Request) -> Completion:
         """Ask the endpoint. Raise `ModelError` where it has no answer."""
-        from openai import OpenAIError
-
         began = time.perf_counter()
+        # A prompt may hold what was read from a broken file: half a character is no reason to fail.
+        body = json.dumps(self._body(request), ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         try:
-            answer = self._ask(self._body(request))
-        except OpenAIError as error:
-            raise self._explained(error) from error
-        except (ValueError, TypeError, AttributeError) as error:  # what the client makes of a body that is no JSON
-            raise self._unreadable(repr(error)) from error
-        return self._completion(request, answer, time.perf_counter() - began)
-
-    def _ask(self, body: dict[str, Any]) -> object:
-        return cast("object", self._client().chat.completions.create(**body))
-
-    def _client(self) -> "OpenAI":
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-                weakref.finalize(self, self._made.close)  # else its connections stay open until the process ends
-            return self._made
-
-    def _make(self) -> "OpenAI":
-        from openai import DefaultHttpxClient, OpenAI
-
-        client = OpenAI(
-            api_key=self._key,
-            base_url=self._url,
-            timeout=self._seconds,
-            max_retries=self._retries,
-            # A proxy cannot reach this machine's own address.
-            http_client=DefaultHttpxClient(trust_env=False) if _is_local(self._host) else None,
-        )
-        if self._host != "api.openai.com":
-            client.organization = client.project = None  # read from OPENAI_ORG_ID and so on: nobody else's business
-        return client
+            answer = self._sender.post(body)
+        except Lost as error:
+            raise self._unanswered(error) from error
+        if not 200 <= answer.status < 300:
+            raise self._refused(answer.status, answer.body)
+        return self._completion(request, answer.body, time.perf_counter() - began)
 
     def _body(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -132,55 +101,47 @@ class OpenAIModel(Model):
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
 
-    def _completion(self, request: Request, answer: object, seconds: float) -> Completion:
-        # The client builds its objects without checks, so anything may be missing or of another type.
-        choices = cast("object", getattr(answer, "choices", None))
+    def _completion(self, request: Request, body: bytes, seconds: float) -> Completion:
+        answer = _parsed(body)
+        choices = _field(answer, "choices")
         if not isinstance(choices, list) or not choices:
-            raise self._unreadable(str(answer))
+            raise self._unreadable(body)
         choice = cast("list[object]", choices)[0]
-        text = getattr(getattr(choice, "message", None), "content", None)
+        text = _field(_field(choice, "message"), "content")
         if not isinstance(text, str):
-            raise self._unreadable(str(choice))
+            raise self._unreadable(body)
         used_in, used_out = _count(answer, "prompt_tokens"), _count(answer, "completion_tokens")
         tokens_in = request.tokens if used_in is None else used_in
         tokens_out = tokens_of(text) if used_out is None else used_out
         return Completion(
             text=text,
-            model=str(getattr(answer, "model", None) or self._model),
+            model=str(_field(answer, "model") or self._model),
             input_tokens=tokens_in,
             output_tokens=tokens_out,
             dollars=None if self._price is None else self._price.dollars(tokens_in, tokens_out),
             seconds=seconds,
-            truncated=getattr(choice, "finish_reason", None) == "length",
+            truncated=_field(choice, "finish_reason") == "length",
         )
 
-    def _unreadable(self, seen: str) -> ModelError:
+    def _unreadable(self, body: bytes) -> ModelError:
         return ModelError(
-            f"{self.name} answered without the text of a message: {self._shown(seen)}. Expected the JSON of a chat "
+            f"{self.name} answered without the text of a message: {self._shown(body)}. Expected the JSON of a chat "
             "completion. Where the answer ran out of tokens, raise max_tokens; else check that the URL ends where "
             "/chat/completions begins, as in http://HOST:PORT/v1."
         )
 
-    def _explained(self, error: Exception) -> ModelError:
-        from openai import APIConnectionError, APIStatusError, APITimeoutError
-
+    def _unanswered(self, lost: Lost) -> ModelError:
         tried = f"after {self._retries + 1} tries" if self._retries else "at the only try"
-        match error:
-            case APITimeoutError():
-                return ModelError(
-                    f"{self.name} stayed silent for {self._seconds:g} s, {tried}. Give it more time, or ask for fewer "
-                    "tokens."
-                )
-            case APIConnectionError():
-                cause = self._shown(str(error.__cause__ or error))
-                what = f"{self.name} cannot be reached {tried} ({cause}). Is the server up, and the URL right?"
-                return ModelError(what, charged=not _never_connected(error))
-            case APIStatusError():
-                status = error.status_code
-                what = f"{self.name} refused with status {status}: {self._shown(str(error))}. {self._advice(status)}"
-                return ModelError(what, status=status, charged=status not in _REFUSED)
-            case _:
-                return self._unreadable(repr(error))
+        if lost.silent:
+            what = f"stayed silent for {self._seconds:g} s, {tried}. Give it more time, or ask for fewer tokens."
+        else:
+            cause = self._shown(str(lost).encode())
+            what = f"cannot be reached {tried} ({cause}). Is the server up, and the URL right?"
+        return ModelError(f"{self.name} {what}", charged=lost.arrived)
+
+    def _refused(self, status: int, body: bytes) -> ModelError:
+        what = f"{self.name} refused with status {status}: {self._shown(body)}. {self._advice(status)}"
+        return ModelError(what, status=status, charged=status not in _REFUSED)
 
     def _advice(self, status: int) -> str:
         match status:
@@ -196,8 +157,8 @@ class OpenAIModel(Model):
             case _:
                 return "Check the request against what this endpoint takes."
 
-    def _shown(self, text: str) -> str:
-        text = " ".join(self._redactor.text(text).split())
+    def _shown(self, body: bytes) -> str:
+        text = " ".join(self._redactor.text(body.decode(errors="replace")).split())
         return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]} ..."
 
 
@@ -219,22 +180,41 @@ def _checked(url: str) -> str:
     return host
 
 
-def _key(key_env: str | None, environment: Mapping[str, str]) -> str:
-    if key_env is None:
-        return _NO_KEY
+def _headers(host: str, key_env: str | None, environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return what goes with each request, and which of it must never be shown."""
+    headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "Content-Type": "application/json"}
+    headers["User-Agent"] = "headway"
+    secrets: list[str] = []
+    if key_env is not None:
+        key = _key(key_env, environment)
+        headers["Authorization"] = f"Bearer {key}"
+        secrets.append(key)
+    if host == "api.openai.com":
+        headers |= {name: environment[variable] for name, variable in _OF_OPENAI.items() if environment.get(variable)}
+    for line in environment.get("OPENAI_CUSTOM_HEADERS", "").splitlines():
+        name, colon, value = line.partition(":")
+        if colon:
+            headers[_sendable(name.strip(), "OPENAI_CUSTOM_HEADERS")] = _sendable(
+                value.strip(), "OPENAI_CUSTOM_HEADERS"
+            )
+            secrets.append(value.strip())
+    return headers, secrets
+
+
+def _key(key_env: str, environment: Mapping[str, str]) -> str:
     key = environment.get(key_env, "").strip()
     if not key:
         raise UsageError(
             f"The environment variable {key_env} is not set, and the endpoint wants a key. Type: export {key_env}=..."
         )
-    return key
+    return _sendable(key, key_env)
 
 
-def _require() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("openai") is None:
-        raise MissingExtra("the package openai", "llm", "Asking a model")
+def _sendable(text: str, variable: str) -> str:
+    """Return what may stand in a header; the message about what may not does not repeat it."""
+    if text.isascii() and text.isprintable():
+        return text
+    raise UsageError(f"The environment variable {variable} has characters that no header may have. Set it anew.")
 
 
 def _is_closed(schema: object) -> bool:
@@ -252,18 +232,18 @@ def _is_closed(schema: object) -> bool:
     return True
 
 
-def _is_local(host: str) -> bool:
+def _parsed(body: bytes) -> object:
+    """Return the JSON of a body, None where it is none: anything may come back, and from anybody in between."""
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return cast("object", json.loads(body))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _field(value: object, name: str) -> object:
+    return cast("dict[str, object]", value).get(name) if isinstance(value, dict) else None
 
 
 def _count(answer: object, field: str) -> int | None:
-    value = getattr(getattr(answer, "usage", None), field, None)
+    value = _field(_field(answer, "usage"), field)
     return value if isinstance(value, int) and value >= 0 else None
-
-
-def _never_connected(error: Exception) -> bool:
-    """Tell whether no byte of the request can have arrived."""
-    return type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol")

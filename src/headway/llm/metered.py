@@ -1,8 +1,13 @@
 """A ceiling on what may be spent, over a ledger that outlives the process.
 
-Before a request goes out, the most that it can cost is set aside in the ledger, in one transaction with the check, so
-that threads and processes together stay below the ceiling. When the answer is there, what it did cost takes its place.
-Where none comes and the request may be on the bill (a time-out, a process that was killed), the most stays spent.
+Before a request goes out, the most that it can cost is set aside in the ledger, by the statement that checks the
+ceiling, so that threads and processes together stay below it. When the answer is there, what it did cost takes its
+place. Where none comes and the request may be on the bill (a time-out, a process that was killed), the most stays
+spent.
+
+Each change is one statement, and so one transaction: a thread that asks hands Python over at every call of SQLite, and
+would wait for the engine to hand it back. Sums are kept by triggers, since a ledger grows with each request; in whole
+numbers, since what is added to a float and taken away leaves a trace.
 """
 
 import contextlib
@@ -22,11 +27,49 @@ from headway.store import own_writes
 __all__ = ["Metered", "Spending"]
 
 _BUSY_SECONDS = 60.0
+_DOLLAR = 10**12  # the unit of the sums is a millionth of a millionth: a token can cost less than a millionth
 _TABLE = """CREATE TABLE IF NOT EXISTS requests (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, model TEXT NOT NULL, state TEXT NOT NULL,
     input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, dollars REAL)"""
-_SUMS = """SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
-    coalesce(sum(dollars), 0.0), count(*) FILTER (WHERE state = 'asked') FROM requests"""
+_SUMS_TABLE = """CREATE TABLE IF NOT EXISTS sums (
+    requests INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+    picodollars INTEGER NOT NULL, unanswered INTEGER NOT NULL)"""
+_PICODOLLARS = f"CAST(round(coalesce({{row}}dollars, 0.0) * {_DOLLAR}) AS INTEGER)"
+_FIRST_SUMS = f"""INSERT INTO sums SELECT * FROM (
+        SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+        coalesce(sum({_PICODOLLARS.format(row="")}), 0), count(*) FILTER (WHERE state = 'asked') FROM requests
+    ) WHERE NOT EXISTS (SELECT 1 FROM sums)"""
+
+
+def _trigger(event: str, terms: dict[str, str]) -> str:
+    """Return a trigger that adds to the sums what an event puts into the table, and takes away what it removes."""
+    changes = [f"requests = requests {' '.join(f'{sign} 1' for sign in terms.values())}"]
+    for sums, value in (
+        ("input_tokens", "{row}input_tokens"),
+        ("output_tokens", "{row}output_tokens"),
+        ("picodollars", _PICODOLLARS),
+        ("unanswered", "({row}state = 'asked')"),
+    ):
+        parts = (f"{sign} {value.format(row=f'{row}.')}" for row, sign in terms.items())
+        changes.append(f"{sums} = {sums} {' '.join(parts)}")
+    return (
+        f"CREATE TRIGGER IF NOT EXISTS sums_after_{event} AFTER {event} ON requests BEGIN "
+        f"UPDATE sums SET {', '.join(changes)}; END"
+    )
+
+
+_SCHEMA = (
+    _TABLE,
+    _SUMS_TABLE,
+    _FIRST_SUMS,
+    _trigger("INSERT", {"new": "+"}),
+    _trigger("UPDATE", {"new": "+", "old": "-"}),
+    _trigger("DELETE", {"old": "-"}),
+)
+_SET_ASIDE = """INSERT INTO requests (at, model, state, input_tokens, output_tokens, dollars)
+    SELECT :at, :model, 'asked', :input, :output, :dollars FROM sums
+    WHERE (:most_tokens IS NULL OR input_tokens + output_tokens + :input + :output <= :most_tokens)
+    AND (:most_picodollars IS NULL OR picodollars + :picodollars <= :most_picodollars)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +128,7 @@ class Metered(Model):
     @property
     def spending(self) -> Spending:
         """Return what was spent so far by all who share the ledger."""
-        with self._transaction() as connection:
+        with self._connected() as connection:
             return _spending(connection)
 
     def complete(self, request: Request) -> Completion:
@@ -111,18 +154,29 @@ class Metered(Model):
     def _set_aside(self, request: Request) -> int:
         tokens_in, tokens_out = request.tokens, request.max_tokens or self._max_tokens
         dollars = self._cost(tokens_in, tokens_out)
-        with self._transaction() as connection:
-            self._refuse(_spending(connection), tokens_in + tokens_out, dollars or 0.0)
-            row = connection.execute(
-                "INSERT INTO requests (at, model, state, input_tokens, output_tokens, dollars) "
-                "VALUES (?, ?, 'asked', ?, ?, ?)",
-                (time.time(), self._model.name, tokens_in, tokens_out, dollars),
-            )
-            return row.lastrowid or 0
+        values = {
+            "at": time.time(),
+            "model": self._model.name,
+            "input": tokens_in,
+            "output": tokens_out,
+            "dollars": dollars,
+            "picodollars": _picodollars(dollars or 0.0),
+            "most_tokens": self._tokens,
+            "most_picodollars": None if self._dollars is None else _picodollars(self._dollars),
+        }
+        while True:
+            with self._connected() as connection:
+                done = connection.execute(_SET_ASIDE, values)
+                if done.rowcount:
+                    return done.lastrowid or 0
+                spent = _spending(connection)
+            self._refuse(spent, tokens_in + tokens_out, dollars or 0.0)  # it passes where room was made just now
 
     def _refuse(self, spent: Spending, tokens: int, dollars: float) -> None:
         where = f"Raise the ceiling to go on ({self._ledger} is the ledger); what was answered stays in the cache."
-        if self._dollars is not None and spent.dollars + dollars > self._dollars:
+        if self._dollars is not None and _picodollars(spent.dollars) + _picodollars(dollars) > _picodollars(
+            self._dollars
+        ):
             raise CeilingReached(
                 f"The next request can cost up to ${dollars:.4f}, and ${spent.dollars:.4f} of the ceiling of "
                 f"${self._dollars:.4f} are spent{_set_aside_by(spent)}. {where}"
@@ -137,14 +191,14 @@ class Metered(Model):
         dollars = completion.dollars
         if dollars is None:
             dollars = self._cost(completion.input_tokens, completion.output_tokens)
-        with self._transaction() as connection:
+        with self._connected() as connection:
             connection.execute(
                 "UPDATE requests SET state = 'answered', input_tokens = ?, output_tokens = ?, dollars = ? WHERE id = ?",
                 (completion.input_tokens, completion.output_tokens, dollars, number),
             )
 
     def _close(self, number: int, *, charged: bool) -> None:
-        with self._transaction() as connection:
+        with self._connected() as connection:
             if charged:
                 connection.execute("UPDATE requests SET state = 'failed' WHERE id = ?", (number,))
             else:
@@ -154,16 +208,9 @@ class Metered(Model):
         return None if self._price is None else self._price.dollars(tokens_in, tokens_out)
 
     @contextlib.contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection]:
+    def _connected(self) -> Generator[sqlite3.Connection]:
         with self._lock, _explained(self._ledger):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+            yield self._connection
 
 
 def _check(dollars: float | None, tokens: int | None, price: Price | None, max_tokens: int) -> None:
@@ -184,11 +231,29 @@ def _opened(ledger: Path) -> sqlite3.Connection:
         try:
             # Without a sync a power cut may lose the last entries; a killed process loses none.
             connection.execute("PRAGMA synchronous = OFF")
-            connection.execute(_TABLE)
+            _into_wal(connection)
+            _laid_out(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _into_wal(connection: sqlite3.Connection) -> None:
+    """Let a change cost two writes, where the ledger's disk can; elsewhere it takes a journal file of its own."""
+    with contextlib.suppress(sqlite3.OperationalError):  # also where somebody writes just now: the next session will
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _laid_out(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in _SCHEMA:
+            connection.execute(statement)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 @contextlib.contextmanager
@@ -203,10 +268,18 @@ def _explained(ledger: Path) -> Generator[None]:
 
 
 def _spending(connection: sqlite3.Connection) -> Spending:
-    requests, tokens_in, tokens_out, dollars, unanswered = connection.execute(_SUMS).fetchone()
+    requests, tokens_in, tokens_out, picodollars, unanswered = connection.execute("SELECT * FROM sums").fetchone()
     return Spending(
-        requests=requests, input_tokens=tokens_in, output_tokens=tokens_out, dollars=dollars, unanswered=unanswered
+        requests=requests,
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
+        dollars=picodollars / _DOLLAR,
+        unanswered=unanswered,
     )
+
+
+def _picodollars(dollars: float) -> int:
+    return round(dollars * _DOLLAR)
 
 
 def _set_aside_by(spent: Spending) -> str:

@@ -1,6 +1,7 @@
 """What a study still has to run: the baseline, the search, the confirmation. The engine asks for a trial at a time."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from headway.core import Budget, Direction, Role, Spent, TrialState, better
@@ -77,6 +78,9 @@ class StudyPlan:
         if self._racing is not None:
             return self._next_raced(self._racing, busy) or self._next_confirmation(busy)
         return self._next_baseline(busy) or self._next_search(busy) or self._next_confirmation(busy)
+
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """Do nothing: what the next trial waits for is here."""
 
     def prepare(self, running: Sequence[Assignment]) -> None:
         """Do nothing: the next trial is found when a worker is free."""
@@ -398,7 +402,8 @@ class StudyPlan:
             return True
         reserve = self._reserve(busy)
         if budget.seconds is not None:
-            spent = self._store.studies.spent(self._record.id).seconds + reserve * self._ledger.mean_seconds
+            turns = math.ceil(reserve / (self._study.workers or 1))
+            spent = self._store.studies.spent(self._record.id).seconds + turns * self._ledger.mean_seconds
             if Budget(seconds=budget.seconds).exhausted(Spent(seconds=spent)):
                 return False
         return budget.trials is None or self._ledger.paid_with(busy) + reserve < budget.trials

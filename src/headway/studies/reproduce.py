@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import tempfile
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,9 @@ class _Once:
 
     def recall(self, stale: Container[int]) -> int:
         return 0
+
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """Do nothing: the trial is here."""
 
     def next(self, running: Sequence[Assignment]) -> Assignment | None:
         return self._left.pop() if self._left else None

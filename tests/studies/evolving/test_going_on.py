@@ -1,6 +1,7 @@
 """Evolutions that are cut off, that lose their model, or that may pay no more: what is left is whole, and goes on."""
 
 import collections
+import itertools
 import json
 import random
 import re
@@ -17,20 +18,23 @@ import pytest
 
 from headway.core import TrialState
 from headway.store import Store
+from headway.studies.evolving.keeping import Keeper
 from tests.llm.answering import answering, chat
 from tests.studies.evolving.evolutions import PROGRAM, laid_out
 
 
 class Served(ThreadingHTTPServer):
-    """A model that counts one up or down, as a real endpoint; it keeps what it was asked."""
+    """A model that counts up or down, as a real endpoint; it keeps what it was asked."""
 
     daemon_threads = True
 
-    def __init__(self, *, seconds: float = 0.0, limit: int | None = None) -> None:
+    def __init__(self, *, seconds: float = 0.0, limit: int | None = None, reach: int = 3) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.seconds = seconds
+        self.reach = reach  # how far from the parent its programs are at most
         self.limit = limit  # requests, after which it is down
         self.bodies: list[str] = []
+        self.times: list[float] = []
         self.lock = threading.Lock()
 
     @property
@@ -48,6 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
         text = self.rfile.read(int(self.headers["Content-Length"])).decode()
         with self.server.lock:
             self.server.bodies.append(text)
+            self.server.times.append(time.monotonic())
             number = len(self.server.bodies)
         time.sleep(self.server.seconds)
         if self.server.limit is not None and number > self.server.limit:
@@ -56,7 +61,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(text)
         found = re.search(r"^X = (.*)$", body["messages"][-1]["content"], re.MULTILINE)
         assert found is not None
-        new = int(found[1]) + random.Random(body["seed"]).choice([-3, -2, -1, 1, 2, 3])
+        new = int(found[1]) + random.Random(body["seed"]).choice([-1, 1]) * random.Random(text).randint(
+            1, self.server.reach
+        )
         answer = chat(f"Idea: {new}\n<<<<<<< SEARCH\nX = {found[1]}\n=======\nX = {new}\n>>>>>>> REPLACE")
         data = json.dumps(answer).encode()
         self.send_response(200)
@@ -108,6 +115,12 @@ def killed(evolution, words, after, budget):
     process.communicate()
 
 
+def kept(evolution):
+    """Return the answers that wait for a session."""
+    folders = (evolution.store / "models" / "waiting").glob("*")
+    return [answer for folder in folders for answer in Keeper(folder).kept()]
+
+
 @pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_and_pays_nothing_twice(tmp_path):
     evolution = laid_out(tmp_path)
@@ -132,8 +145,7 @@ def test_killed_at_any_moment_it_goes_on_and_pays_nothing_twice(tmp_path):
     told = list((evolution.store / "models" / "answers").rglob("*.json"))
     assert len(told) >= asked - under_way
     assert len(proposals) > 10
-    waiting = list((evolution.store / "models").rglob("waiting/*/*.json"))
-    assert len(waiting) <= 4  # answers that came when the budget was used up, for a larger one
+    assert len(kept(evolution)) <= 4  # answers that came when the budget was used up, for a larger one
 
 
 @pytest.mark.slow
@@ -143,11 +155,25 @@ def test_what_was_answered_before_a_kill_is_run_after_it(tmp_path):
     evolution = laid_out(tmp_path, program=slow)
     with served() as server:
         killed(evolution, ["--model", server.model, "--workers", "2"], 5, "14 trials")
-        waiting = [json.loads(path.read_text()) for path in (evolution.store / "models").rglob("waiting/*/*.json")]
+        waiting = kept(evolution)
         ended = evolution.type("resume", "e", "--plain", "--workers", "2")
         assert ended.returncode == 0, ended.stderr
     notes = [item.note for item in whole(evolution)]
-    assert all(item["proposed"]["note"] in notes for item in waiting)
+    assert all(item.proposed and item.proposed.note in notes for item in waiting)
+
+
+@pytest.mark.slow
+def test_a_model_is_asked_for_the_next_program_whenever_one_begins_to_run(tmp_path):
+    """And not for several when all that were ready have run: the worker would wait for the first of them."""
+    slow = PROGRAM.replace("    return X", "    import time\n    time.sleep(0.5)\n    return X")
+    evolution = laid_out(tmp_path, program=slow)
+    with served(reach=10**6) as server:  # no program twice: what is refused is asked for again at once
+        ended = evolution.evolve("--model", server.model, "--workers", "1", budget="16 trials")
+    assert ended.returncode == 0, ended.stderr
+    later = server.times[3:]  # so many at once to begin with
+    together = sum(after - before < 0.2 for before, after in itertools.pairwise(later))
+    assert len(later) >= 6
+    assert together <= 1
 
 
 def test_a_model_that_is_down_pauses_the_study_with_its_error(tmp_path):

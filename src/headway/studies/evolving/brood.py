@@ -2,9 +2,10 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from queue import SimpleQueue
 from random import Random
 
 from headway.core import HeadwayError, UsageError
@@ -23,15 +24,15 @@ class _Asked:
 
     proposer: Proposer
     parent: str
-    seed: int
+    context: Context
     future: "Future[Proposed]"
 
 
 class Brood:
-    """Hold the proposers of a session. `at_once` requests are under way at most, but for instant proposers.
+    """Hold the proposers of a session. `at_once` requests are under way or wait for a worker, but for instant ones.
 
-    Threads ask, and none is waited for when the session ends. What they bring is kept in files until it is a program in
-    the record, as it may have cost money.
+    Threads ask, and none is waited for when the session ends. What they bring is kept in a file until it is a program
+    in the record, as it may have cost money; then they call `wake`.
     """
 
     def __init__(self, proposers: Sequence[Proposer], *, at_once: int, keeper: Keeper, random: Random) -> None:
@@ -42,9 +43,12 @@ class Brood:
         self._at_once = at_once
         self._keeper = keeper
         self._asked: deque[_Asked] = deque()
+        self._queue: SimpleQueue[_Asked | None] = SimpleQueue()
+        self._threads = 0
         self._answers: deque[Answer] = deque(keeper.kept())
         self._errors: dict[str, int] = {}
         self.note: str | None = None  # why the last proposer was given up
+        self.wake: Callable[[], None] = _nobody
 
     @property
     def over(self) -> bool:
@@ -61,10 +65,9 @@ class Brood:
         """Tell whether an answer is there or will come."""
         return bool(self._asked or self._answers)
 
-    @property
-    def room(self) -> bool:
-        """Tell whether one more may be asked now."""
-        return not self.over and len(self._asked) + len(self._answers) < self._at_once
+    def room(self, ready: int) -> bool:
+        """Tell whether one more may be asked now, beside answers that were taken and are `ready` to run."""
+        return not self.over and len(self._asked) + len(self._answers) + ready < self._at_once
 
     def credit(self, proposer: str, *, better: bool) -> None:
         """Take in whether a program of a proposer is believed to be better than its parent."""
@@ -85,17 +88,18 @@ class Brood:
     def ask(self, parent: str, context: Context) -> None:
         """Ask one proposer for a child of a parent."""
         proposer = self._chosen()
-        asked = _Asked(proposer, parent, context.seed, Future())
+        asked = _Asked(proposer, parent, context, Future())
         if proposer.instant:
-            _answer(asked, context, None)
+            _answer(asked, None)
             self._take_in(asked)
             return
-        # A thread of its own, that the interpreter does not wait for when it ends, as it would for those of a pool: an
-        # answer may take many minutes.
-        threading.Thread(
-            target=_answer, args=(asked, context, self._keeper), name="headway-proposer", daemon=True
-        ).start()
         self._asked.append(asked)
+        if self._threads < len(self._asked):
+            # The interpreter does not wait for these when it ends, as it would for those of an executor: an answer may
+            # take many minutes.
+            threading.Thread(target=self._serve, name="headway-proposer", daemon=True).start()
+            self._threads += 1
+        self._queue.put(asked)
 
     def take(self) -> Answer | None:
         """Return an answer that has come, the first one first; None where none has."""
@@ -106,8 +110,16 @@ class Brood:
 
     def close(self) -> None:
         """Wait for nobody, and end what proposers have started."""
+        for _ in range(self._threads):
+            self._queue.put(None)
         for proposer in self._all:
             proposer.close()
+
+    def _serve(self) -> None:
+        """Ask one after the other, in a thread, until the session ends."""
+        while (asked := self._queue.get()) is not None:
+            _answer(asked, self._keeper)
+            self.wake()
 
     def _take_in(self, asked: _Asked) -> None:
         """Turn what came of a request into an answer. An error that is nobody's answer is raised as it is."""
@@ -137,10 +149,14 @@ class Brood:
             self.note = f"{proposer.name} is not asked any more: {why}"
 
 
-def _answer(asked: _Asked, context: Context, keeper: Keeper | None) -> None:
+def _nobody() -> None:
+    """Wake nobody: the answer is found when somebody looks."""
+
+
+def _answer(asked: _Asked, keeper: Keeper | None) -> None:
     """Ask, and keep what comes before anybody knows of it."""
     try:
-        found = asked.proposer.propose(context)
+        found = asked.proposer.propose(asked.context)
         if keeper is not None:
             keeper.keep(_answered(asked, found))
         asked.future.set_result(found)
@@ -150,5 +166,5 @@ def _answer(asked: _Asked, context: Context, keeper: Keeper | None) -> None:
 
 def _answered(asked: _Asked, proposed: Proposed | None, refused: str = "") -> Answer:
     return Answer(
-        proposer=asked.proposer.name, parent=asked.parent, seed=asked.seed, proposed=proposed, refused=refused
+        proposer=asked.proposer.name, parent=asked.parent, seed=asked.context.seed, proposed=proposed, refused=refused
     )

@@ -87,6 +87,10 @@ class EvolvePlan(StudyPlan):
         self._random = Random(f"evolve {self._study.seed} {self._asked}")
         return recalled
 
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """Take what ends the engine's rest: the brood calls it when an answer has come."""
+        self._brood.wake = wake
+
     def next(self, running: Sequence[Assignment]) -> Assignment | None:
         """Return the next trial, or None when there is nothing to start now."""
         busy = {(item.candidate, item.seed) for item in running}
@@ -100,7 +104,7 @@ class EvolvePlan(StudyPlan):
             return  # the first programs decide most, and are chosen with all that is known
         if running and self._searching(busy):
             self._hear()
-            if not self._ready and self._measured:
+            if self._measured:
                 self._ask(busy, again=False)
 
     def begins(self, assignment: Assignment) -> None:
@@ -201,8 +205,8 @@ class EvolvePlan(StudyPlan):
         return self._archive.runs(self.baseline) > 0
 
     def _ask(self, busy: set[Key], *, again: bool = True) -> Assignment | None:
-        """Ask for children until a program is ready or nobody more can be asked; or return who is worth a score."""
-        while not self._ready and self._brood.room and not self._useless_for_long(busy):
+        """Ask for children until no more are wanted or nobody more can be asked; or return who is worth a score."""
+        while self._wanting and self._brood.room(len(self._ready)) and not self._useless_for_long(busy):
             choice = self._chosen()
             candidate = self._archive.candidate(choice.node)
             if choice.kind == "again":
@@ -212,6 +216,14 @@ class EvolvePlan(StudyPlan):
             self._brood.ask(candidate, self._archive.context(choice.node, seed, self._random))
             self._hear()
         return None
+
+    @property
+    def _wanting(self) -> bool:
+        """Tell whether one more program is wanted: where none is ready, and ahead of time where answers take theirs.
+
+        After an answer of no use nobody is asked ahead: what the trials come to changes who is asked about what.
+        """
+        return not self._ready or not (self._brood.instant or self._useless)
 
     def _chosen(self) -> Choice:
         """Return what is worth a run; whose score is not believed is nobody's parent."""
