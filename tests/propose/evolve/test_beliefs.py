@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from headway.propose.evolve import Beliefs, choose
 from headway.propose.evolve import beliefs as module
+from headway.propose.evolve.effects import Effects
 
 # A tree as its parents (node i + 1 hangs below one of the nodes before it), and scores by node.
 trees = st.lists(st.integers(0, 30), max_size=12).map(lambda draws: [d % (i + 1) for i, d in enumerate(draws)])
@@ -36,8 +37,8 @@ def exact(parents, observed, beliefs):
         precision[[child, parent], [child, parent]] += tightness
         precision[child, parent] -= tightness
         precision[parent, child] -= tightness
-        weighted[child] += tightness * beliefs.effect_mean
-        weighted[parent] -= tightness * beliefs.effect_mean
+        weighted[child] += tightness * beliefs._shift[child]
+        weighted[parent] -= tightness * beliefs._shift[child]
     for node, score in [(0, 0.1), *((node % size, score) for node, score in observed)]:
         precision[node, node] += 1 / beliefs.noise_sd**2
         weighted[node] += score / beliefs.noise_sd**2
@@ -50,7 +51,6 @@ def exact(parents, observed, beliefs):
 def test_the_posterior_is_that_of_the_joint_gaussian(parents, observed):
     beliefs = grown(parents, observed)
     beliefs.refresh()
-    beliefs.refresh()  # messages of the numbers that were just learned
     means, covariance = exact(parents, observed, beliefs)
     beliefs._spread()
     for node in range(len(parents) + 1):
@@ -66,10 +66,9 @@ def test_scores_taken_in_one_by_one_leave_the_same_as_all_at_once(draws, observe
     beliefs.add(None)
     for parent in parents:
         beliefs.add(parent)
-    beliefs.noise_sd, beliefs.effect_sd, beliefs.effect_mean = 0.7, 1.3, -0.2
+    beliefs.noise_sd, beliefs.effects = 0.7, Effects(helpful=0.2, harmful=0.5, gain=1.1, harm=0.9)
     beliefs._learn = lambda: None  # the numbers stay, so that nothing but the messages is compared
     beliefs.refresh()
-    beliefs._effect = [1.3**2] * len(beliefs)
     beliefs._due = 10_000  # and each score is passed on by itself
     beliefs.observe(0, 0.1)
     for node, score in observed:
@@ -78,18 +77,6 @@ def test_scores_taken_in_one_by_one_leave_the_same_as_all_at_once(draws, observe
     for node in range(len(beliefs)):
         assert beliefs.mean(node) == pytest.approx(means[node], abs=1e-6)
         assert beliefs.sd(node) == pytest.approx(math.sqrt(covariance[node, node]), abs=1e-6)
-
-
-def test_values_are_drawn_together_with_their_covariance():
-    parents, observed = [0, 0, 1, 3, 2], [(1, 0.5), (2, -0.4), (3, 1.2), (4, 0.9), (5, 0.1), (3, 1.0)]
-    beliefs = grown(parents, observed)
-    beliefs.refresh()
-    beliefs._spread()
-    random = Random(1)
-    draws = [beliefs.draw(random) for _ in range(40_000)]
-    found = np.cov(np.array([[draw[node] for node in range(6)] for draw in draws]).T)
-    _, covariance = exact(parents, observed, beliefs)
-    assert np.allclose(found, covariance, rtol=0.06, atol=0.02 * covariance.max())
 
 
 def test_repeated_scores_that_agree_are_deterministic():
@@ -109,7 +96,7 @@ def test_where_all_are_dead_nothing_is_drawn_and_nobody_is_best():
     beliefs = grown([0, 1], [(1, 1.0), (2, 2.0)])
     for node in range(3):
         beliefs.kill(node)
-    assert beliefs.draw(Random(0)) == {}
+    assert beliefs.prospects() == []
     assert beliefs.best(5) == []
     with pytest.raises(ValueError, match="Run the first one"):
         choose(beliefs, Random(0))
@@ -207,6 +194,24 @@ def test_children_that_broke_do_not_pull_their_parent_down():
     assert beliefs.mean(good) == pytest.approx(before, abs=0.02)
 
 
+def test_what_is_learned_of_effects_is_not_of_those_that_broke():
+    def learned(broken):
+        random, beliefs = Random(4), Beliefs()
+        beliefs.add(None)
+        for _ in range(6):
+            beliefs.observe(0, random.gauss(0, 0.1))
+        for index in range(100):
+            score = random.gauss(0, 1)
+            beliefs.observe(beliefs.add(0), broken if index % 5 < 3 else score)
+        return beliefs.effects
+
+    alike = learned(-50.0)
+    assert alike.gain < 2
+    assert alike.harm < 2
+    worse = learned(-1e9)
+    assert (worse.helpful, worse.gain) == (pytest.approx(alike.helpful, abs=0.1), pytest.approx(alike.gain, rel=0.5))
+
+
 def test_a_lucky_score_comes_down_with_its_children():
     hoped: list[float] = []
     left: list[float] = []
@@ -230,7 +235,7 @@ def test_a_lucky_score_comes_down_with_its_children():
 def test_the_cost_of_a_score_does_not_grow_with_the_tree(monkeypatch):
     operations = 0
 
-    def counted(name, *, static=False):
+    def counted(name):
         plain = getattr(Beliefs, name)
 
         def method(*given):
@@ -238,11 +243,10 @@ def test_the_cost_of_a_score_does_not_grow_with_the_tree(monkeypatch):
             operations += 1
             return plain(*given)
 
-        monkeypatch.setattr(Beliefs, name, staticmethod(method) if static else method)
+        monkeypatch.setattr(Beliefs, name, method)
 
-    counted("_message")
-    counted("_given_parent")
-    counted("_spread_of", static=True)
+    for name in ("_message", "_place", "_fit"):
+        counted(name)
     beliefs, random = Beliefs(), Random(0)
     beliefs.add(None)
     beliefs.observe(0, 0.0)
@@ -313,11 +317,39 @@ def evolved(seed, runs=250):
 def test_the_interval_of_the_one_believed_best_holds_its_value_nearly_as_often_as_it_says():
     found = [evolved(seed) for seed in range(60)]
     covered = statistics.fmean(abs(value - mean) < 1.96 * sd for value, mean, sd in found)
-    # Over 200 evolutions 0.805 of the 95 % intervals held: effects are not normal, and the best was chosen by scores.
-    # The mean is too high by 0.37 of these sds on average.
-    assert covered > 0.62
-    assert abs(statistics.fmean((mean - value) / sd for value, mean, sd in found)) < 1.0
-    assert statistics.fmean(value for value, _, _ in found) > 15
+    # Over 120 evolutions 0.825 of the 95 % intervals held, as the best was chosen by scores. The mean is too high by
+    # 0.39 of these sds on average.
+    assert covered > 0.7
+    assert abs(statistics.fmean((mean - value) / sd for value, mean, sd in found)) < 0.7
+    assert statistics.fmean(value for value, _, _ in found) > 20
+
+
+def test_a_small_budget_finds_what_a_normal_model_of_effects_would_not():
+    # 60 trials, of them 5 on the first program and 4 to confirm: 5.6 on average (standard error 0.2). Parents drawn by
+    # Thompson sampling from a normal model of effects come to 3.9.
+    values = [evolved(seed, runs=51)[0] for seed in range(150)]
+    assert statistics.fmean(values) > 4.6
+
+
+def test_prospects_are_those_that_may_be_the_best_or_have_such_a_child():
+    beliefs, random = Beliefs(), Random(0)
+    beliefs.add(None)
+    for _ in range(6):
+        beliefs.observe(0, random.gauss(0, 0.1))
+    near = [beliefs.add(0) for _ in range(8)]
+    for node in near:
+        beliefs.observe(node, random.gauss(0, 1))
+    hopeless = beliefs.add(0)
+    beliefs.observe(hopeless, -1e3)
+    failed, waiting = beliefs.add(0), beliefs.add(0)
+    beliefs.kill(failed)
+    found = {item.node: item for item in beliefs.prospects()}
+    assert beliefs.best(1)[0] in found
+    assert set(near) <= set(found)
+    assert not {hopeless, failed, waiting} & set(found)
+    for item in found.values():
+        assert (item.mean, item.variance) == (beliefs.mean(item.node), pytest.approx(beliefs.sd(item.node) ** 2))
+        assert 0 < item.fertile < 1
 
 
 def test_the_interval_is_right_where_the_model_is():

@@ -27,7 +27,7 @@ _QUIT_SECONDS = 5.0
 _END_SECONDS = 1.0
 _SEND_SECONDS = 10.0  # a new worker imports for some tenths first
 _QUICK_SECONDS = 0.25
-_EARLY = 64  # attempts: what is handed over ahead of time was chosen knowing one result less, which counts at first
+_EARLY = 16  # attempts: what is handed over ahead of time was chosen knowing one result less, which counts at first
 
 
 class StandingBackend(Backend):
