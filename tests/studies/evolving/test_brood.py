@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from headway.core import UsageError
-from headway.propose.evolve import Context, Program, Proposed, Proposer
+from headway.propose.evolve import Context, FunctionProposer, Program, Proposed, Proposer
 from headway.studies.evolving.brood import Brood
 from headway.studies.evolving.keeping import Keeper
 
@@ -154,3 +154,20 @@ def test_threads_end_with_the_session(brooding):
     thread.join(20)
     assert not thread.is_alive()
     assert [item.seed for item in taken(brood, 1)] == [1]
+
+
+@pytest.mark.parametrize(("won", "share"), [(0.5, (0.3, 0.7)), (0.1, (0.7, 0.98)), (0.0, (0.8, 0.99))])
+def test_whose_programs_are_better_is_asked_more_often_and_nobody_never(tmp_path, won, share):
+    random, counts = Random(3), {"good": 0, "other": 0}
+
+    def answer(prompt, seed):
+        return "Idea: none\n```python\nx = 2\n```"
+
+    proposers = [FunctionProposer(answer, name) for name in counts]
+    brood = Brood(proposers, at_once=1, keeper=Keeper(tmp_path), random=Random(1))
+    for seed in range(200):
+        brood.ask("parent", context(seed))
+        (found,) = taken(brood, 1)
+        counts[found.proposer] += 1
+        brood.credit(found.proposer, better=random.random() < (0.5 if found.proposer == "good" else won))
+    assert share[0] <= counts["good"] / 200 <= share[1]

@@ -76,7 +76,7 @@ class Brood:
     def _chosen(self) -> Proposer:
         """Draw whom to ask by how often each one's programs were better (Thompson sampling, from a uniform prior).
 
-        Of two models of which one is weak, that finds a third more in 300 trials than asking them in turns
+        Of two models of which one is weak, that finds a fifth more in 300 trials than asking them in turns
         (`benchmarks/archive.py`).
         """
         if len(self._proposers) == 1:
