@@ -98,31 +98,15 @@ def _speed(context: Context) -> tuple[list[Table], dict[str, Target], dict[str, 
         if isinstance(whole, PeerFailed)
         else statistics.median(_rate(item, 101, 200) / _rate(item, most - 99, most) for item in whole)
     )
-    targets = (
-        {
-            f"times_openevolve_at_{few}_with_{n}": at_least(
-                ratio(first.row(f"headway, {n}").figure, first.row(f"openevolve as it ships, {n}").figure),
-                _TIMES_AT_200,
-            )
-            for n in _WORKERS
-        }
-        | {
-            f"times_openevolve_asked_over_http_at_{few}_with_{n}": at_least(
-                ratio(
-                    first.row(f"headway, asked over HTTP, {n}").figure,
-                    first.row(f"openevolve, asked over HTTP, {n}").figure,
-                ),
-                _TIMES_AT_200,
-            )
-            for n in _WORKERS
-        }
-        | {
-            f"times_openevolve_at_{many}_with_{n}": at_least(
-                ratio(last.row(f"headway, {n}").figure, last.row(f"openevolve as it ships, {n}").figure), _TIMES_AT_1000
-            )
-            for n in _WORKERS
-        }
-    )
+    http, shipped = ("headway, asked over HTTP", "openevolve, asked over HTTP"), ("headway", "openevolve as it ships")
+    targets: dict[str, Target] = {}
+    for n in _WORKERS:
+        for name, table, pair, least in (
+            (f"times_openevolve_at_{few}_with_{n}", first, shipped, _TIMES_AT_200),
+            (f"times_openevolve_asked_over_http_at_{few}_with_{n}", first, http, _TIMES_AT_200),
+            (f"times_openevolve_at_{many}_with_{n}", last, shipped, _TIMES_AT_1000),
+        ):
+            targets[name] = at_least(ratio(*(table.row(f"{one}, {n}").figure for one in pair)), least)
     targets[f"rate_of_the_second_hundred_by_that_of_the_last_of_{most}"] = at_most(growth, _FLAT)
     return [first, last, cpu], targets, {"headway_growth": growth}
 
@@ -167,9 +151,9 @@ def _published(context: Context) -> tuple[Table, dict[str, Target]]:
             targets[f"{name}_low_end_of_the_gain"] = at_least(None, 0.0)
             continue
         (study,) = json.loads(ended.stdout)["studies"]
-        (verdict,) = [item for item in study["verdicts"] if "effect" in item["data"]][:1]
-        rows.append(Row.of(name, [Sample(verdict["data"]["effect"])], note=verdict["sentence"]))
-        targets[f"{name}_low_end_of_the_gain"] = at_least(verdict["data"]["low"], 0.0)
+        (verdict,) = [item for item in study["verdicts"] if "effect" in item][:1]
+        rows.append(Row.of(name, [Sample(verdict["effect"])], note=verdict["sentence"]))
+        targets[f"{name}_low_end_of_the_gain"] = at_least(verdict["low"], 0.0)
     title = f"Gain of the best of {trials} trials over the published task's first program, on fresh seeds"
     return Table(title=title, unit="combined_score", rows=rows), targets
 

@@ -208,11 +208,9 @@ def _is_local(host: str) -> bool:
 def _keepalive() -> list[tuple[int, int, int]]:
     import socket
 
-    return [
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS),
-        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_SECONDS),
-    ]
+    known = (getattr(socket, name, None) for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"))  # macOS lacks the first
+    timed = [(socket.IPPROTO_TCP, option, _KEEPALIVE_SECONDS) for option in known if option is not None]
+    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *timed]
 
 
 def _lost(error: Exception) -> Lost:

@@ -380,3 +380,20 @@ def test_a_node_of_many_generations_is_reached_without_recursion():
     for node, score in zip(range(800), itertools.count(1), strict=False):
         beliefs.observe(beliefs.add(node), float(score))
     assert beliefs.best(1) == [800]
+
+
+def test_who_brings_no_new_programs_is_asked_about_less_until_a_child_comes():
+    beliefs = Beliefs()
+    beliefs.add(None)
+    for score in (0.0, 0.1, -0.1):
+        beliefs.observe(0, score)
+
+    def fertile():
+        return beliefs.prospects()[0].fertile
+
+    first = fertile()
+    for _ in range(5):
+        beliefs.refuse(0)
+    assert fertile() < 0.25 * first
+    beliefs.add(0)
+    assert fertile() == first

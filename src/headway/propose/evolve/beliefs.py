@@ -37,6 +37,7 @@ _WIDEST = 25.0  # variances of effects, beside the gap's square: as far as one e
 _NARROWEST = 1e-6  # of the gap's variance
 _OTHERS = 1e-9  # of what is known of a parent, at least, by others than one child
 _DRY = 0.2  # chance that no change of a program helps, before any was tried: simulated, 0.1 does as well and 0.5 not
+_EMPTY = math.log(2)  # log odds that an answer without a new program gives for there being none
 _LEAST_EVIDENCE, _MOST_EVIDENCE = -3.0, 50.0  # logs of odds
 _LARGEST = 1e60  # scores beyond it count as this, and noise is this at least: what is computed stays a number
 _LEAST_NOISE = 1e-100
@@ -76,6 +77,7 @@ class Beliefs:
         self._effect: list[float] = []  # their variances
         self._told: list[Told | None] = []
         self._dry: list[float] = []  # log odds, by its children, that no change of a node helps
+        self._refused: list[int] = []  # answers about a node, since its last child, that were no new programs
         self._far = math.inf
         self._repeats: dict[int, tuple[float, int]] = {}  # squares and degrees of freedom of those that ran again
         self._squares, self._degrees = 0.0, 0  # their sums
@@ -108,8 +110,15 @@ class Beliefs:
         self._effect.append(self.effects.variance)
         self._told.append(None)
         self._dry.append(0.0)
+        self._refused.append(0)
+        if parent is not None:
+            self._refused[parent] = 0
         self._reach(node)
         return node
+
+    def refuse(self, node: int) -> None:
+        """Take in that somebody who was asked for a child of a node brought no new program: it may have no others."""
+        self._refused[node] += 1
 
     def observe(self, node: int, score: float) -> None:
         """Take in a score of a node. Raises `ValueError` for one that is no finite number."""
@@ -177,7 +186,8 @@ class Beliefs:
             dry = self._dry[node] + evidence[self._parent[node]]
             dry = evidence[node] = dry if dry > 0 else 0.0
             if node in hopeful:
-                fertile = 1 / (1 + _DRY * math.exp(min(dry, _MOST_EVIDENCE)))
+                odds = min(dry + _EMPTY * self._refused[node], _MOST_EVIDENCE)
+                fertile = 1 / (1 + _DRY * math.exp(odds))
                 found.append(Prospect(node, self._mean[node], self._variance[node], fertile))
         return found
 

@@ -92,14 +92,18 @@ class Archive:
         member = self._members[self._nodes[candidate]]
         member.failed = _short(why)
         self.beliefs.kill(self._nodes[candidate])
-        self.refused(why, member.note)
+        self._died(why, member.note)
 
     def drop(self, candidate: str) -> None:
         """Let nobody descend from a program any more, and believe its scores no longer."""
         self.beliefs.kill(self._nodes[candidate])
 
-    def refused(self, why: str, note: str) -> None:
-        """Take in a proposal that could not be run, so that the next one is told."""
+    def refused(self, parent: str, why: str, note: str) -> None:
+        """Take in an answer about a parent that is no new program, so that the next one is told."""
+        self.beliefs.refuse(self._nodes.get(parent, 0))
+        self._died(why, note)
+
+    def _died(self, why: str, note: str) -> None:
         text = _short(why)
         times, _ = self._dead.pop(text, (0, ""))
         self._dead[text] = (times + 1, _short(note))

@@ -1,8 +1,8 @@
 """The plan of an evolution: proposers change programs, beliefs say whose children and whose scores are worth a run.
 
-The search is greedy for evidence and not for scores: a parent is drawn from what is believed of the whole tree
-(`propose.evolve`), and a score that stands out is taken again before anybody builds on it for long. What it ends with
-is judged as everywhere else, on fresh seeds.
+The search is greedy for evidence and not for scores: the next run is what would add most to the program that is
+believed best after it (`propose.evolve`), a child or one more score. What it ends with is judged as everywhere else, on
+fresh seeds.
 """
 
 import math
@@ -292,7 +292,7 @@ class EvolvePlan(StudyPlan):
             self._useless += 1
             self._refusal = refused
             self._keeper.forget(answer.seed)
-            self._archive.refused(refused, "" if answer.proposed is None else answer.proposed.note)
+            self._archive.refused(answer.parent, refused, "" if answer.proposed is None else answer.proposed.note)
             self._pay(answer.proposed)
 
     def _admitted(self, answer: Answer, proposed: Proposed) -> Proposal:
