@@ -228,7 +228,7 @@ def _two_models(random: Random, trials: int, *, bandit: bool) -> float:
         turn += 1
         helpful, counts = models[index]
         tree.add(choice.node, tree.programs[choice.node] | {world.idea(helpful)})
-        better = tree.beliefs.mean(len(tree.beliefs) - 1) > tree.beliefs.mean(choice.node)
+        better = tree.beliefs.improved(len(tree.beliefs) - 1)
         counts[0 if better else 1] += 1
     return world.value(tree.programs[tree.best])
 

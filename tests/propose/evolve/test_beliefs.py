@@ -397,3 +397,19 @@ def test_who_brings_no_new_programs_is_asked_about_less_until_a_child_comes():
     assert fertile() < 0.25 * first
     beliefs.add(0)
     assert fertile() == first
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_a_child_that_scores_as_its_parent_is_no_improvement_and_a_clear_gain_is(noise):
+    random, beliefs = Random(2), Beliefs()
+    beliefs.add(None)
+    for _ in range(8):
+        beliefs.observe(0, random.gauss(0, noise))
+    better = beliefs.add(0)
+    beliefs.observe(better, 5.0)
+    assert beliefs.improved(better)
+    assert not beliefs.improved(0)
+    for _ in range(10):
+        equal = beliefs.add(better)
+        beliefs.observe(equal, 5.0)
+        assert not beliefs.improved(equal)

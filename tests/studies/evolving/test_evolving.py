@@ -118,16 +118,17 @@ def complete(prompt, seed):
 
 
 @pytest.mark.slow
-def test_several_proposers_are_all_asked_and_the_record_says_who(tmp_path):
+def test_two_proposers_take_turns_and_the_record_says_who(tmp_path):
     program = PROGRAM.replace("X = 0\n", "X = 0\nRATE = 0.25\n")
-    other = "\n\ndef other(prompt, seed):\n    return complete(prompt, seed + 1)\n"
+    other = "\n\ndef other(prompt, seed):\n    return complete(prompt, 7 * seed + 5)\n"  # not what its fellow says next
     evolution = laid_out(tmp_path, model=other, program=program)
     ended = evolution.evolve(
         "--function", f"{evolution.model}:complete", "--function", f"{evolution.model}:other", "--tune"
     )
     assert ended.returncode == 0, ended.stderr
     counts = collections.Counter(item.proposer.rpartition(":")[2] for item in whole(evolution)[1:])
-    assert set(counts) == {"complete", "other", "near"}  # how often each was is the bandit's: test_brood.py
+    assert set(counts) == {"complete", "other", "near"}
+    assert min(counts.values()) >= 3
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ _SMALL = 16  # nodes: all is computed anew after each score
 _LEAST_EFFECTS = 4  # before their shares and sizes are learned
 _NORMAL_MAD = 1.4826
 _SMALLEST = 0.5  # an effect's mean size in noises, at least: nobody proposes what can never be seen
+_SEEN = 0.25  # of the noise's sd: equal scores leave beliefs a hair apart, to either side
 _HOPELESS = 6.0  # sds behind the best, from which a program is no prospect
 _CHANCE_OF_BEST = 3.0  # sds above the mean that still count
 # Usual gaps, and noises: a change of another kind (half the program broke) teaches nothing about the others. Simulated,
@@ -165,6 +166,13 @@ class Beliefs:
     def sd(self, node: int) -> float:
         """Return the posterior standard deviation of a node's value."""
         return math.sqrt(self._variance.get(node, 0.0))
+
+    def improved(self, node: int) -> bool:
+        """Tell whether a node is believed to be better than its parent, by more than equal scores may seem to be."""
+        if self._parent[node] < 0:
+            return False
+        before = self.mean(self._parent[node])
+        return self.mean(node) > before + max(_SEEN * self.noise_sd, _ROUNDING * abs(before))
 
     def best(self, count: int) -> list[int]:
         """Return the nodes of the highest posterior mean, the best first."""

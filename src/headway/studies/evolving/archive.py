@@ -116,9 +116,7 @@ class Archive:
 
     def better(self, candidate: str) -> bool:
         """Tell whether a program is believed to be better than its parent."""
-        node = self._nodes[candidate]
-        parent = self._members[node].parent
-        return parent is not None and self.beliefs.mean(node) > self.beliefs.mean(parent)
+        return self.beliefs.improved(self._nodes[candidate])
 
     def known(self, form: str) -> str | None:
         """Return the candidate that has this normal form, if one has."""

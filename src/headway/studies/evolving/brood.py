@@ -38,7 +38,7 @@ class Brood:
     def __init__(self, proposers: Sequence[Proposer], *, at_once: int, keeper: Keeper, random: Random) -> None:
         self._proposers = list(proposers)
         self._random = random
-        self._credit: dict[str, list[int]] = {}  # by name: how many of its programs beat their parents, and did not
+        self._credit: dict[str, list[int]] = {}  # by name: how many of its answers beat the parent, and did not
         self._all = tuple(proposers)
         self._at_once = at_once
         self._keeper = keeper
@@ -70,13 +70,13 @@ class Brood:
         return not self.over and len(self._asked) + len(self._answers) + ready < self._at_once
 
     def credit(self, proposer: str, *, better: bool) -> None:
-        """Take in whether a program of a proposer is believed to be better than its parent."""
+        """Take in whether a proposer's answer is a program that is believed to be better than its parent."""
         self._credit.setdefault(proposer, [0, 0])[0 if better else 1] += 1
 
     def _chosen(self) -> Proposer:
         """Draw whom to ask by how often each one's programs were better (Thompson sampling, from a uniform prior).
 
-        Of two models of which one is weak, that finds a fifth more in 300 trials than asking them in turns
+        Of two models of which one is weak, that finds a third more in 300 trials than asking them in turns
         (`benchmarks/archive.py`).
         """
         if len(self._proposers) == 1:

@@ -292,6 +292,7 @@ class EvolvePlan(StudyPlan):
             self._useless += 1
             self._refusal = refused
             self._keeper.forget(answer.seed)
+            self._brood.credit(answer.proposer, better=False)  # it was asked, and perhaps paid, for nothing
             self._archive.refused(answer.parent, refused, "" if answer.proposed is None else answer.proposed.note)
             self._pay(answer.proposed)
 
